@@ -1,0 +1,198 @@
+"""Exact retrieval from a dataset that is read anew for every batch of queries."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from recs.errors import explain
+from recs.layers.factorized_top_k.top_k import TopK
+
+
+@dataclasses.dataclass
+class _Source:
+    """Holds the dataset where Keras does not track it: it is no state of the model."""
+
+    dataset: tf.data.Dataset | None = None
+
+
+@keras.saving.register_keras_serializable("recs")
+class Streaming(TopK):
+    """The `k` best candidates of a dataset, found batch by batch.
+
+    For corpora that do not fit into memory as embeddings, and for evaluation while the model
+    changes: candidates are encoded as they are read. Each batch is scored and its `k` best are
+    merged with the best so far.
+
+    A corpus of fewer than `k` candidates gives fewer columns. State: none; the dataset is not
+    saved, so a reloaded layer has to be given it again.
+
+    Args:
+        query_model: A layer or function from features to embeddings. Defaults to `None`: queries
+            are embeddings already.
+        k: int. How many candidates to return when a call does not say. Defaults to `10`.
+        handle_incomplete_batches: bool. Whether batches of fewer than `k` candidates are allowed;
+            False is a little faster, and an error when one comes. Defaults to `True`.
+        num_parallel_calls: int. How many batches are scored at a time. Defaults to
+            `tf.data.AUTOTUNE`.
+        sorted_order: bool. Whether results are sorted, best first. Defaults to `True`.
+        **kwargs: The arguments of `keras.Model`.
+
+    Shapes: queries `(batch, dim)` -> scores `(batch, k)` float32, identifiers `(batch, k)`: as
+    the dataset has them, or row numbers in int32.
+
+    Raises:
+        ValueError: when there is no index, or a batch is smaller than `k` and must not be.
+        NotImplementedError: by `index`, which takes no matrix here.
+
+    Example:
+    ```python
+    >>> import numpy as np
+    >>> import tensorflow as tf
+    >>> from recs.layers.factorized_top_k import Streaming
+    >>> rows = tf.data.Dataset.from_tensor_slices(np.eye(3, dtype="float32")).batch(2)
+    >>> scores, ids = Streaming(k=1).index_from_dataset(rows)(np.eye(3, dtype="float32"))
+    >>> ids.numpy().tolist()
+    [[0], [1], [2]]
+
+    ```
+
+    Reference: `tfrs.layers.factorized_top_k.Streaming`. Row numbers are counted in the pipeline
+    here, not in a variable, so calls may run side by side.
+    """
+
+    def __init__(
+        self,
+        query_model: Any = None,
+        k: int = 10,
+        handle_incomplete_batches: bool = True,
+        num_parallel_calls: int = tf.data.AUTOTUNE,
+        sorted_order: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(k=k, query_model=query_model, **kwargs)
+        self._handle_incomplete_batches = handle_incomplete_batches
+        self._num_parallel_calls = num_parallel_calls
+        self._sorted_order = sorted_order
+        self._source = _Source()
+        # A graph that XLA compiles cannot read a dataset.
+        self.supports_jit = False
+
+    def index(self, candidates: Any, identifiers: Any = None) -> Streaming:
+        """Raises: a stream has no matrix. Use `index_from_dataset`."""
+        raise NotImplementedError(
+            explain(
+                "The candidates",
+                rule="must come as a dataset",
+                received=type(candidates).__name__,
+                where=self._where,
+                remedy="Call `index_from_dataset`, or use BruteForce for a matrix.",
+            )
+        )
+
+    def index_from_dataset(self, candidates: tf.data.Dataset) -> Streaming:
+        """Remembers the dataset, of embeddings or of pairs of (identifiers, embeddings).
+
+        Args:
+            candidates: A `tf.data.Dataset` of batches. It is read once a call.
+
+        Returns:
+            The layer itself.
+        """
+        self._check_dataset(candidates)
+        self._source.dataset = candidates
+        return self
+
+    def call(self, queries: Any, k: Any = None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the scores and the identifiers of the best candidates.
+
+        Args:
+            queries: Embeddings, or features when there is a query model.
+            k: int or a scalar tensor. Defaults to `None`, which is the constructor's.
+        """
+        dataset = self._source.dataset
+        if dataset is None:
+            raise self._not_indexed()
+        k = self._k if k is None else k
+        queries = self._embed(queries)
+        named = isinstance(dataset.element_spec, tuple)
+        id_dtype = dataset.element_spec[0].dtype if named else tf.int32
+
+        def best_of_batch(*batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            rows = tf.shape(batch[-1])[0]
+            scores = self._compute_score(queries, tf.cast(batch[-1], queries.dtype))
+            scores, order = self._best(tf.cast(scores, queries.dtype), k, "The batch of candidates")
+            return scores, tf.gather(batch[0], order) if named else order, rows
+
+        def merge(
+            best: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
+            new: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            # Row numbers are of the batch; the rows read so far make them the corpus's.
+            new_ids = new[1] if named else new[1] + best[2]
+            scores = tf.concat([best[0], new[0]], axis=1)
+            ids = tf.concat([best[1], new_ids], axis=1)
+            scores, order = self._best(scores, k, "The corpus")
+            return scores, tf.gather(ids, order, batch_dims=1), best[2] + new[2]
+
+        empty = tf.stack([tf.shape(queries)[0], 0])
+        start = (tf.zeros(empty, queries.dtype), _no_ids(empty, id_dtype), tf.zeros([], tf.int32))
+        scored = dataset.map(best_of_batch, num_parallel_calls=self._num_parallel_calls)
+        try:
+            scores, ids, _ = scored.reduce(start, merge)
+        except tf.errors.InvalidArgumentError as error:
+            raise self._explained(error) from error
+        return scores, ids
+
+    def _best(self, scores: tf.Tensor, k: Any, what: str) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the `k` best columns and where they were."""
+        columns = tf.shape(scores)[1]
+        if self._handle_incomplete_batches:
+            k = tf.minimum(k, columns)
+        else:
+            message = explain(
+                what,
+                rule="must have at least `k` candidates",
+                received="fewer",
+                where=self._where,
+                remedy="Batch more, drop the remainder, or set `handle_incomplete_batches=True`.",
+            )
+            tf.debugging.assert_less_equal(k, columns, message=message)
+        return tf.math.top_k(scores, k=k, sorted=self._sorted_order)
+
+    def _explained(self, error: Exception) -> Exception:
+        """Returns the house's error in place of a failed assertion inside the pipeline."""
+        text = str(error)
+        start = text.find("must have at least `k` candidates")
+        if start < 0:
+            return error
+        return ValueError(
+            explain(
+                "A batch of candidates",
+                rule="must have at least `k` candidates",
+                received=text[start:][:200],
+                where=self._where,
+                remedy="Batch more, drop the remainder, or set `handle_incomplete_batches=True`.",
+            )
+        )
+
+    def is_exact(self) -> bool:
+        """Returns True: every candidate is scored."""
+        return True
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that rebuild the layer, without its dataset."""
+        return {
+            **super().get_config(),
+            "handle_incomplete_batches": self._handle_incomplete_batches,
+            "num_parallel_calls": self._num_parallel_calls,
+            "sorted_order": self._sorted_order,
+        }
+
+
+def _no_ids(shape: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Returns an empty matrix of identifiers; strings have no zero in some TensorFlow releases."""
+    return tf.fill(shape, tf.constant("" if dtype == tf.string else 0, dtype=dtype))

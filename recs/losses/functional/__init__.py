@@ -1,0 +1,1 @@
+"""Pure functions of tensors behind the losses: no state, no configuration."""

@@ -1,0 +1,5 @@
+"""Models."""
+
+from recs.models.base import Model
+
+__all__ = ["Model"]

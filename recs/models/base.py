@@ -1,0 +1,204 @@
+"""The model that users subclass."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from recs.errors import explain
+from recs.training import tf_step
+
+if TYPE_CHECKING:
+    from keras import Model as _Mixin
+else:
+    # Not a Keras class: what Keras does to the bases of functional models must stop here.
+    _Mixin = object
+
+
+def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Returns whether the arguments are the inputs and outputs of a graph of layers."""
+    return len(args) == 2 or ("outputs" in kwargs and ("inputs" in kwargs or len(args) == 1))
+
+
+class _Steps(_Mixin):
+    """What a recs model adds to a Keras model of either kind; see `Model`."""
+
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+        """Returns the loss of a batch; override it as `compute_loss(self, inputs, training=False)`.
+
+        Args:
+            *args: In an override one argument, the batch as the dataset yields it. As long as it
+                is not overridden, what Keras passes: `x, y, y_pred, sample_weight`.
+            **kwargs: In an override `training`, a bool.
+        """
+        self._bind_table_optimizers()
+        return super().compute_loss(*args, **kwargs)
+
+    @property
+    def _own_loss(self) -> bool:
+        return tf_step.has_own_loss(type(self), _Steps)
+
+    def _bind_table_optimizers(self) -> None:
+        """Tells every constraint that wants to know which optimizer the model is compiled with.
+
+        Embedding tables update their rows from a constraint, and follow this optimizer unless
+        they have one of their own.
+        """
+        optimizer = getattr(self, "optimizer", None)
+        for variable in self.variables:
+            bind = getattr(getattr(variable, "constraint", None), "bind_optimizer", None)
+            if bind is not None:
+                bind(optimizer)
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Configures training, with the arguments of `keras.Model.compile`.
+
+        Args:
+            *args: As in Keras, the optimizer first.
+            **kwargs: As in Keras. `loss` is not needed by a model that has a `compute_loss`.
+        """
+        super().compile(*args, **kwargs)
+        self._bind_table_optimizers()
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles a model that is loaded; Keras does not where `compile` is overridden.
+
+        Args:
+            config: What `get_compile_config` returned.
+        """
+        if type(self).compile is not _Steps.compile:
+            super().compile_from_config(config)
+            return
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        optimizer = getattr(self, "optimizer", None)
+        if optimizer is not None and self.built:
+            optimizer.build(self.trainable_variables)
+
+    @property
+    def metrics(self) -> list[keras.Metric]:
+        """Every metric once; Keras lists those of nested layers once for each level."""
+        own = getattr(self, "_loss_means", [])
+        # Keras's own mean of the loss, which only its own step updates, would shadow ours.
+        taken = {metric.name for metric in own}
+        seen: dict[int, keras.Metric] = {id(metric): metric for metric in own}
+        for metric in super().metrics:
+            if metric.name not in taken or id(metric) in seen:
+                seen.setdefault(id(metric), metric)
+        return list(seen.values())
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Returns the logs of one batch after one step of the optimizer.
+
+        Args:
+            data: The batch as the dataset yields it.
+        """
+        if not self._own_loss:
+            return super().train_step(data)
+        return self._logs(tf_step.train_step(self, data))
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """Returns the logs of one batch.
+
+        Args:
+            data: The batch as the dataset yields it.
+        """
+        if not self._own_loss:
+            return super().test_step(data)
+        return self._logs(tf_step.losses_of(self, data, training=False))
+
+    def _logs(self, losses: dict[str, Any]) -> dict[str, Any]:
+        """Returns metrics and the batch's losses, and adds the losses to the epoch's means."""
+        # A model without `call` is never built by Keras, which would refuse to save its weights.
+        self.built = True
+        for mean in self._loss_means:
+            mean.update_state(losses[mean.name])
+        return {**self.get_metrics_result(), **losses}
+
+
+@keras.saving.register_keras_serializable("recs")
+class Model(_Steps, keras.Model):
+    """A Keras model whose loss is whatever `compute_loss` says.
+
+    Recommenders rarely fit "predict y from x": a two-tower model is trained on pairs and scored
+    against its own batch. So subclass this, make layers and tasks in `__init__`, write
+    `compute_loss(self, inputs, training=False)`, and use `fit` and `evaluate` as ever. `inputs`
+    is the batch as the dataset yields it. The step minimizes `total = loss + sum(self.losses)`;
+    losses that are no scalars are summed.
+
+    Layers that `compute_loss` calls know whether they train, as inside `call`: `training=` need
+    not be passed on. That holds in `fit`, `evaluate` and their `on_batch` kin; in a loop of your
+    own, `compute_loss(batch, training=True)` is a plain function, and you pass it on.
+
+    Logs: every metric of the model, its tasks and its layers, once each, and `loss`,
+    `regularization_loss` and `total_loss`. A step logs its batch's; an epoch and `evaluate` log
+    the mean over the batches. (TFRS shows the last batch's alone, in `evaluate` too.)
+
+    A model that leaves `compute_loss` alone, or overrides it the way Keras calls it (with
+    `y_pred`), is an ordinary Keras model: `call`, `compile(loss=...)`, or
+    `recs.Model(inputs, outputs)`.
+
+    Masking: up to `compute_loss`. State: the layers' weights, as in Keras.
+
+    Args:
+        *args: None, or inputs and outputs of a functional model.
+        **kwargs: The arguments of `keras.Model`.
+
+    Shapes: `compute_loss` takes a batch of any structure and returns a scalar.
+
+    Raises:
+        ValueError: when `compute_loss` returns None, when a model with trainable weights trains
+            without an optimizer, or when a subclass is made of inputs and outputs.
+
+    Example:
+    ```python
+    >>> import keras
+    >>> import numpy as np
+    >>> from recs.models.base import Model
+    >>> class Mean(Model):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.dense = keras.layers.Dense(1, kernel_initializer="zeros")
+    ...     def compute_loss(self, inputs, training=False):
+    ...         return keras.ops.sum((self.dense(inputs["x"]) - inputs["y"]) ** 2)
+    >>> model = Mean()
+    >>> model.compile(optimizer=keras.optimizers.SGD(0.1))
+    >>> logs = model.train_on_batch({"x": np.ones((1, 1)), "y": np.ones((1, 1))}, return_dict=True)
+    >>> float(logs["total_loss"])
+    1.0
+
+    ```
+
+    Reference: `tfrs.Model`.
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Makes functional models of a class of their own.
+
+        Keras turns the class of a functional model into a subclass of its private functional
+        class, and every class above it too: one functional model would change this class, and so
+        all models that are not functional.
+        """
+        if not _is_functional(args, kwargs):
+            return super().__new__(cls)
+        if cls is not Model:
+            raise ValueError(
+                explain(
+                    "A subclass of `recs.Model`",
+                    rule="must not be made of `inputs` and `outputs`",
+                    received=f"{cls.__name__}(inputs, outputs)",
+                    where="recs.Model",
+                    remedy="Make `recs.Model(inputs, outputs)`, or write `call`.",
+                )
+            )
+        return FunctionalModel(*args, **kwargs)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self._own_loss:
+            self._loss_means = tf_step.loss_trackers()
+
+
+@keras.saving.register_keras_serializable("recs")
+class FunctionalModel(_Steps, keras.Model):
+    """What `recs.Model(inputs, outputs)` makes: a functional Keras model that binds tables."""

@@ -1,0 +1,7 @@
+"""Tasks: the outputs of a model in, its loss out, its metrics updated."""
+
+from recs.tasks.base import Task
+from recs.tasks.ranking import Ranking
+from recs.tasks.retrieval import Retrieval
+
+__all__ = ["Ranking", "Retrieval", "Task"]

@@ -1,0 +1,1 @@
+"""What a training step does between the data and the optimizer."""

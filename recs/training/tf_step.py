@@ -1,0 +1,100 @@
+"""The training step: the one place where gradients are taken."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from recs.errors import explain
+from recs.training.loss_context import LossContext
+
+
+def has_own_loss(model_class: type, base: type) -> bool:
+    """Returns whether a class computes its loss the TFRS way, from the batch alone.
+
+    Keras calls `compute_loss(x, y, y_pred, ...)` with predictions made before; an override that
+    takes `y_pred` means that one and is left to Keras.
+    """
+    override = model_class.compute_loss  # type: ignore[attr-defined]
+    if override is base.compute_loss:  # type: ignore[attr-defined]
+        return False
+    return "y_pred" not in inspect.signature(override).parameters
+
+
+def unpacked(data: Any) -> Any:
+    """Returns a batch as the dataset gave it: `train_on_batch` adds None for what was not given."""
+    if not isinstance(data, tuple) or not data or data[-1] is not None:
+        return data
+    while len(data) > 1 and data[-1] is None:
+        data = data[:-1]
+    return data[0] if len(data) == 1 else data
+
+
+def losses_of(model: Any, data: Any, training: bool) -> dict[str, Any]:
+    """Returns `loss`, `regularization_loss` and their sum of a batch, float32 scalars."""
+    inputs = unpacked(data)
+    loss = LossContext(model)(
+        run=lambda: model.compute_loss(inputs, training=training), training=training
+    )
+    if loss is None:
+        raise ValueError(
+            explain(
+                "The result of `compute_loss`",
+                rule="must be a tensor",
+                received="None",
+                where=f"{type(model).__name__} '{model.name}'",
+                remedy="Return the loss at the end of `compute_loss`.",
+            )
+        )
+    loss = _scalar(loss)
+    extra = [_scalar(one) for one in model.losses]
+    regularization = ops.sum(ops.stack(extra)) if extra else ops.zeros((), dtype="float32")
+    return {
+        "loss": loss,
+        "regularization_loss": regularization,
+        "total_loss": loss + regularization,
+    }
+
+
+def train_step(model: Any, data: Any) -> dict[str, Any]:
+    """Returns the losses of a batch, after one step of the optimizer."""
+    optimizer = model.optimizer
+    with tf.GradientTape() as tape:
+        losses = losses_of(model, data, training=True)
+        # Layers may have been made in this very pass; tables need their optimizer before the
+        # gradient is asked for.
+        model._bind_table_optimizers()
+        total = losses["total_loss"]
+        scaled = total if optimizer is None else optimizer.scale_loss(total)
+    weights = model.trainable_weights
+    if not weights:
+        warnings.warn("The model does not have any trainable weights.", stacklevel=2)
+        return losses
+    if optimizer is None:
+        raise ValueError(
+            explain(
+                "`optimizer`",
+                rule="must be given to train a model that has trainable weights",
+                received="optimizer=None",
+                where=f"{type(model).__name__} '{model.name}'",
+                remedy="Call `compile(optimizer=...)`, or freeze the weights.",
+            )
+        )
+    optimizer.apply(tape.gradient(scaled, weights), weights)
+    return losses
+
+
+def _scalar(loss: Any) -> Any:
+    """Returns a loss as a float32 scalar: what is differentiated is a sum in any case."""
+    return ops.sum(ops.cast(ops.convert_to_tensor(loss), "float32"))
+
+
+def loss_trackers() -> list[keras.metrics.Mean]:
+    """Returns the means that an epoch's logs show."""
+    names = ("loss", "regularization_loss", "total_loss")
+    return [keras.metrics.Mean(name=name, dtype="float32") for name in names]
