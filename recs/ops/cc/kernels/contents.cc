@@ -1,0 +1,111 @@
+// RecsTableUpsert, RecsTableRemove, RecsTableClear, RecsTableExport: rows by key, outside training.
+#include "kernels/table_kernel.h"
+#include "table/row_kernels.h"
+
+namespace recs {
+namespace {
+
+using tensorflow::Tensor;
+using tensorflow::TensorShape;
+
+template <class K>
+class UpsertKernel final : public TableKernel {
+ public:
+  using TableKernel::TableKernel;
+
+ protected:
+  absl::Status Run(tensorflow::OpKernelContext* context, TableBase& base) override {
+    Table<K>* table = nullptr;
+    RECS_RETURN_IF_ERROR(TypedTable(base, &table));
+    const KeyTensor<K> keys(context->input(1));
+    const Tensor& rows = context->input(2);
+    const int64_t n = keys.size();
+    if (rows.NumElements() != n * table->dim()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "`rows` must have shape [", n, ", ", table->dim(), "]. Received: ",
+          rows.shape().DebugString(), " (in upsert of table '", table->options().name, "')."));
+    }
+    const float* data = rows.flat<float>().data();
+    for (int64_t i = 0; i < n; ++i) {
+      if (AllFinite(data + i * table->dim(), table->dim())) continue;
+      return absl::InvalidArgumentError(absl::StrCat(
+          "`rows` must be finite. Received: NaN or infinity in row ", i, " (in upsert of table '",
+          table->options().name, "'). No row was changed."));
+    }
+    DeviceExecutor executor(context);
+    table->Upsert(keys.data(), data, n, executor);
+    return absl::OkStatus();
+  }
+};
+
+template <class K>
+class RemoveKernel final : public TableKernel {
+ public:
+  using TableKernel::TableKernel;
+
+ protected:
+  absl::Status Run(tensorflow::OpKernelContext* context, TableBase& base) override {
+    Table<K>* table = nullptr;
+    RECS_RETURN_IF_ERROR(TypedTable(base, &table));
+    const KeyTensor<K> keys(context->input(1));
+    DeviceExecutor executor(context);
+    Tensor* removed = nullptr;
+    RECS_RETURN_IF_ERROR(context->allocate_output(0, TensorShape({}), &removed));
+    removed->scalar<int64_t>()() = table->Remove(keys.data(), keys.size(), executor);
+    return absl::OkStatus();
+  }
+};
+
+class ClearKernel final : public TableKernel {
+ public:
+  using TableKernel::TableKernel;
+
+ protected:
+  absl::Status Run(tensorflow::OpKernelContext* /*context*/, TableBase& table) override {
+    table.Clear();
+    return absl::OkStatus();
+  }
+};
+
+template <class K>
+class ExportKernel final : public TableKernel {
+ public:
+  using TableKernel::TableKernel;
+
+ protected:
+  absl::Status Run(tensorflow::OpKernelContext* context, TableBase& base) override {
+    Table<K>* table = nullptr;
+    RECS_RETURN_IF_ERROR(TypedTable(base, &table));
+    std::vector<typename Table<K>::KeyOut> keys;
+    std::vector<float> rows;
+    table->Export(&keys, &rows);
+    const auto n = static_cast<int64_t>(keys.size());
+    Tensor *keys_tensor = nullptr, *rows_tensor = nullptr;
+    RECS_RETURN_IF_ERROR(context->allocate_output(0, TensorShape({n}), &keys_tensor));
+    RECS_RETURN_IF_ERROR(context->allocate_output(1, TensorShape({n, table->dim()}), &rows_tensor));
+    auto flat = keys_tensor->flat<typename KeyTensor<K>::Element>();
+    for (int64_t i = 0; i < n; ++i) flat(i) = keys[i];
+    std::copy(rows.begin(), rows.end(), rows_tensor->flat<float>().data());
+    return absl::OkStatus();
+  }
+};
+
+#define RECS_REGISTER(op, kernel)                               \
+  REGISTER_KERNEL_BUILDER(Name(op)                              \
+                              .Device(tensorflow::DEVICE_CPU)   \
+                              .TypeConstraint<int64_t>("K"), \
+                          kernel<int64_t>);                     \
+  REGISTER_KERNEL_BUILDER(Name(op)                              \
+                              .Device(tensorflow::DEVICE_CPU)   \
+                              .TypeConstraint<tensorflow::tstring>("K"), \
+                          kernel<std::string_view>)
+
+RECS_REGISTER("RecsTableUpsert", UpsertKernel);
+RECS_REGISTER("RecsTableRemove", RemoveKernel);
+RECS_REGISTER("RecsTableExport", ExportKernel);
+REGISTER_KERNEL_BUILDER(Name("RecsTableClear").Device(tensorflow::DEVICE_CPU), ClearKernel);
+
+#undef RECS_REGISTER
+
+}  // namespace
+}  // namespace recs

@@ -1,0 +1,53 @@
+// RecsTable: makes a table and returns the only handle to it. The table lives as long as a handle.
+#include "kernels/table_kernel.h"
+
+namespace recs {
+namespace {
+
+class CreateKernel : public tensorflow::OpKernel {
+ public:
+  explicit CreateKernel(tensorflow::OpKernelConstruction* context) : OpKernel(context) {
+    int kind = 0;
+    int64_t seed = 0;
+    OP_REQUIRES_OK(context, context->GetAttr("key_dtype", &key_dtype_));
+    OP_REQUIRES_OK(context, context->GetAttr("dim", &options_.dim));
+    OP_REQUIRES_OK(context, context->GetAttr("initializer", &kind));
+    OP_REQUIRES_OK(context, context->GetAttr("initializer_a", &options_.initializer.a));
+    OP_REQUIRES_OK(context, context->GetAttr("initializer_b", &options_.initializer.b));
+    OP_REQUIRES_OK(context, context->GetAttr("seed", &seed));
+    OP_REQUIRES_OK(context, context->GetAttr("default_value", &options_.default_value));
+    OP_REQUIRES_OK(context, context->GetAttr("table_name", &options_.name));
+    OP_REQUIRES(context, kind >= 0 && kind <= static_cast<int>(InitializerKind::kTruncatedNormal),
+                absl::InvalidArgumentError(absl::StrCat(
+                    "`initializer` must be a kind from 0 to 3. Received: ", kind, " (in RecsTable).")));
+    options_.initializer.kind = static_cast<InitializerKind>(kind);
+    options_.initializer.seed = static_cast<uint64_t>(seed);
+  }
+
+  void Compute(tensorflow::OpKernelContext* context) override {
+    tensorflow::Tensor* handle = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(0, tensorflow::TensorShape({}), &handle));
+    try {
+      std::unique_ptr<TableBase> table;
+      if (key_dtype_ == tensorflow::DT_INT64) {
+        table = std::make_unique<Table<int64_t>>(options_);
+      } else {
+        table = std::make_unique<Table<std::string_view>>(options_);
+      }
+      handle->scalar<tensorflow::ResourceHandle>()() =
+          tensorflow::ResourceHandle::MakeRefCountingHandle(new TableResource(std::move(table)),
+                                                            context->device()->name());
+    } catch (const std::bad_alloc&) {
+      context->SetStatus(absl::ResourceExhaustedError("No memory for an empty table."));
+    }
+  }
+
+ private:
+  tensorflow::DataType key_dtype_ = tensorflow::DT_INT64;
+  TableOptions options_;
+};
+
+REGISTER_KERNEL_BUILDER(Name("RecsTable").Device(tensorflow::DEVICE_CPU), CreateKernel);
+
+}  // namespace
+}  // namespace recs

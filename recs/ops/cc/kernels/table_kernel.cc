@@ -1,0 +1,50 @@
+#include "kernels/table_kernel.h"
+
+#include <limits>
+
+namespace recs {
+
+absl::Status DescribeBatch(Combiner combiner, int64_t n, const tensorflow::Tensor& splits,
+                           const tensorflow::Tensor& weights, Segments* batch) {
+  if (n > std::numeric_limits<int32_t>::max()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "`keys` must have at most 2^31 - 1 elements. Received: ", n, " (in a table's look-up)."));
+  }
+  *batch = {};
+  batch->combiner = combiner;
+  batch->positions = n;
+  batch->segments = n;
+  if (weights.NumElements() != 0 && weights.NumElements() != n) {
+    return absl::InvalidArgumentError(absl::StrCat("`weights` must have one value a key. Received: ",
+                                                   weights.NumElements(), " weights for ", n,
+                                                   " keys (in a table's look-up)."));
+  }
+  if (weights.NumElements() != 0) batch->weights = weights.flat<float>().data();
+  if (combiner == Combiner::kNone) return absl::OkStatus();
+  const int64_t marks = splits.NumElements();
+  const auto* data = splits.flat<int64_t>().data();
+  bool valid = marks >= 1 && data[0] == 0 && data[marks - 1] == n;
+  for (int64_t s = 1; valid && s < marks; ++s) valid = data[s - 1] <= data[s];
+  if (!valid) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("`splits` must rise from 0 to the number of keys. Received: ", marks,
+                     " splits for ", n, " keys (in a table's look-up)."));
+  }
+  batch->segments = marks - 1;
+  batch->splits = data;
+  return absl::OkStatus();
+}
+
+absl::Status MaskOf(const tensorflow::Tensor& tensor, int64_t n, const bool** mask) {
+  *mask = nullptr;
+  if (tensor.NumElements() == 0) return absl::OkStatus();
+  if (tensor.NumElements() != n) {
+    return absl::InvalidArgumentError(absl::StrCat("`mask` must have one value a key. Received: ",
+                                                   tensor.NumElements(), " values for ", n,
+                                                   " keys (in a table's look-up)."));
+  }
+  *mask = tensor.flat<bool>().data();
+  return absl::OkStatus();
+}
+
+}  // namespace recs

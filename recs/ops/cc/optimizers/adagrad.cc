@@ -1,0 +1,24 @@
+#include "optimizers/adagrad.h"
+
+#include <cmath>
+
+#include "table/row_kernels.h"
+
+namespace recs {
+namespace {
+
+RECS_MULTIVERSIONED void Step(const float* g, float lr, float epsilon, float* w, float* a,
+                              int dim) {
+  for (int j = 0; j < dim; ++j) {
+    a[j] += g[j] * g[j];
+    w[j] -= lr * g[j] / std::sqrt(a[j] + epsilon);
+  }
+}
+
+}  // namespace
+
+void Adagrad::Update(const float* gradient, float* embedding, float* slots, int dim) const {
+  Step(gradient, learning_rate_, epsilon_, embedding, slots, dim);
+}
+
+}  // namespace recs

@@ -1,0 +1,41 @@
+// How one row is updated from the sum of its gradients.
+//
+// An optimizer names its slots (vectors as wide as the embedding, beside it in the record) and
+// their initial values. It is made for one commit from the step's hyperparameters, is read-only
+// afterwards, and may be used by many threads at once on different rows.
+#ifndef RECS_OPTIMIZERS_ROW_OPTIMIZER_H_
+#define RECS_OPTIMIZERS_ROW_OPTIMIZER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "table/status.h"
+
+namespace recs {
+
+// What a commit is told about its optimizer.
+struct OptimizerSpec {
+  std::string name;               // "sgd", "adagrad", "adam"
+  std::vector<float> parameters;  // in the order that the optimizer's header states
+  float learning_rate = 0.0f;
+  int64_t step = 0;  // updates done before this one
+};
+
+class RowOptimizer {
+ public:
+  virtual ~RowOptimizer() = default;
+
+  virtual int slots() const = 0;
+  virtual float initial_slot_value(int slot) const = 0;
+  // `slots` is the first slot; the others follow it, each `dim` wide.
+  virtual void Update(const float* gradient, float* embedding, float* slots, int dim) const = 0;
+};
+
+// Makes the optimizer of this name, or says which names there are.
+Status MakeRowOptimizer(const OptimizerSpec& spec, std::unique_ptr<RowOptimizer>* optimizer);
+
+}  // namespace recs
+
+#endif  // RECS_OPTIMIZERS_ROW_OPTIMIZER_H_

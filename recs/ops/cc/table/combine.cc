@@ -1,0 +1,110 @@
+#include "table/combine.h"
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "table/row_kernels.h"
+
+namespace recs {
+namespace {
+
+float FactorOf(const Segments& batch, int64_t segment, const int32_t* inverse) {
+  return SegmentFactor(batch, segment, [inverse](int64_t p) { return inverse[p] >= 0; });
+}
+
+int64_t PositionsPerSegment(const Segments& batch) {
+  return batch.positions / std::max<int64_t>(batch.segments, 1) + 1;
+}
+
+}  // namespace
+
+void CombineRows(const Segments& batch, const float* rows, const int32_t* inverse, int dim,
+                 float* output, Executor& executor) {
+  const int64_t cost = PositionsPerSegment(batch) * dim;
+  executor.ParallelFor(batch.segments, cost, [&](int64_t begin, int64_t end) {
+    std::fill(output + begin * dim, output + end * dim, 0.0f);
+    for (int64_t s = begin; s < end; ++s) {
+      float* out = output + s * dim;
+      for (int64_t p = batch.splits[s]; p < batch.splits[s + 1]; ++p) {
+        if (inverse[p] < 0) continue;
+        const float* row = rows + int64_t{inverse[p]} * dim;
+        if (batch.weights == nullptr) {
+          AddRow(row, out, dim);
+        } else {
+          AddScaledRow(row, batch.weights[p], out, dim);
+        }
+      }
+      if (batch.combiner != Combiner::kSum) ScaleRow(FactorOf(batch, s, inverse), out, dim);
+    }
+  });
+}
+
+void SumGradients(const Segments& batch, const float* gradient, const int32_t* inverse, int64_t m,
+                  int dim, float* sums, Executor& executor) {
+  std::vector<float> factors;
+  if (batch.combiner == Combiner::kMean || batch.combiner == Combiner::kSqrtn) {
+    factors.resize(batch.segments);
+    executor.ParallelFor(batch.segments, PositionsPerSegment(batch) * 4,
+                         [&](int64_t begin, int64_t end) {
+                           for (int64_t s = begin; s < end; ++s) {
+                             factors[s] = FactorOf(batch, s, inverse);
+                           }
+                         });
+  }
+  // Each part of the distinct rows is summed by one thread, which walks all positions in order:
+  // reading the inverse once a thread is cheaper than sorting it.
+  const int64_t parts = std::min<int64_t>(std::max<int64_t>(m, 1), executor.threads());
+  const int64_t cost = (batch.positions / parts + 1) * dim;
+  executor.ParallelFor(parts, cost, [&](int64_t first_part, int64_t last_part) {
+    const int64_t begin = m * first_part / parts;
+    const int64_t end = m * last_part / parts;
+    const auto add = [&](int64_t p, const float* grad, float factor) {
+      const int64_t u = inverse[p];
+      if (u < begin || u >= end) return;
+      if (factor == 1.0f) {
+        AddRow(grad, sums + u * dim, dim);
+      } else {
+        AddScaledRow(grad, factor, sums + u * dim, dim);
+      }
+    };
+    if (batch.combiner == Combiner::kNone) {
+      for (int64_t p = 0; p < batch.positions; ++p) add(p, gradient + p * dim, 1.0f);
+      return;
+    }
+    for (int64_t s = 0; s < batch.segments; ++s) {
+      const float factor = factors.empty() ? 1.0f : factors[s];
+      for (int64_t p = batch.splits[s]; p < batch.splits[s + 1]; ++p) {
+        add(p, gradient + s * dim, factor * batch.weight(p));
+      }
+    }
+  });
+}
+
+void WeightGradients(const Segments& batch, const float* gradient, const float* rows,
+                     const int32_t* inverse, int dim, float* weight_gradient, Executor& executor) {
+  const int64_t cost = PositionsPerSegment(batch) * dim * 2;
+  executor.ParallelFor(batch.segments, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t s = begin; s < end; ++s) {
+      const float* grad = gradient + s * dim;
+      const double f = FactorOf(batch, s, inverse);
+      double along_output = 0.0;  // gradient . output
+      for (int64_t p = batch.splits[s]; p < batch.splits[s + 1]; ++p) {
+        weight_gradient[p] = 0.0f;
+        if (inverse[p] < 0) continue;
+        const double along = f * Dot(grad, rows + int64_t{inverse[p]} * dim, dim);
+        weight_gradient[p] = static_cast<float>(along);
+        along_output += along * batch.weight(p);
+      }
+      // d f / d w: nothing for sum, -f^2 for mean, -f^3 w for sqrtn.
+      if (batch.combiner == Combiner::kSum) continue;
+      for (int64_t p = batch.splits[s]; p < batch.splits[s + 1]; ++p) {
+        if (inverse[p] < 0) continue;
+        const double w = batch.combiner == Combiner::kMean ? 1.0 : f * batch.weight(p);
+        weight_gradient[p] -= static_cast<float>(f * w * along_output);
+      }
+    }
+  });
+}
+
+}  // namespace recs

@@ -1,0 +1,44 @@
+#include "table/row_kernels.h"
+
+#include <cstdint>
+#include <cstring>
+
+namespace recs {
+
+RECS_MULTIVERSIONED void AddRow(const float* row, float* sum, int dim) {
+  for (int j = 0; j < dim; ++j) sum[j] += row[j];
+}
+
+RECS_MULTIVERSIONED void AddScaledRow(const float* row, float factor, float* sum, int dim) {
+  for (int j = 0; j < dim; ++j) sum[j] += factor * row[j];
+}
+
+RECS_MULTIVERSIONED void ScaleRow(float factor, float* row, int dim) {
+  for (int j = 0; j < dim; ++j) row[j] *= factor;
+}
+
+RECS_MULTIVERSIONED void ClipRow(float limit, float* row, int dim) {
+  for (int j = 0; j < dim; ++j) {
+    const float low = row[j] < -limit ? -limit : row[j];
+    row[j] = low > limit ? limit : low;
+  }
+}
+
+// A float is NaN or infinite when its eight exponent bits are all set.
+RECS_MULTIVERSIONED bool AllFinite(const float* row, int dim) {
+  uint32_t bad = 0;
+  for (int j = 0; j < dim; ++j) {
+    uint32_t bits;
+    std::memcpy(&bits, row + j, 4);
+    bad |= (bits & 0x7f800000u) == 0x7f800000u;
+  }
+  return bad == 0;
+}
+
+double Dot(const float* x, const float* y, int dim) {
+  double sum = 0.0;
+  for (int j = 0; j < dim; ++j) sum += double{x[j]} * double{y[j]};
+  return sum;
+}
+
+}  // namespace recs

@@ -1,0 +1,68 @@
+// One of a table's 64 parts: an index, the records it points to, and the lock that guards both.
+//
+// Which shard a key belongs to, and its tag there, are different bits of its hash.
+#ifndef RECS_TABLE_SHARD_H_
+#define RECS_TABLE_SHARD_H_
+
+#include <cstdint>
+#include <shared_mutex>
+
+#include "table/hash_index.h"
+#include "table/row_arena.h"
+#include "table/row_layout.h"
+
+namespace recs {
+
+constexpr int kShards = 64;
+
+inline int ShardOf(uint64_t hash) { return static_cast<int>(hash >> 58); }
+inline uint32_t TagOf(uint64_t hash) { return static_cast<uint32_t>(hash); }
+
+// A record as callers outside the locks name it. It stays valid until the key is removed; after
+// that the generation differs, so that a stale handle never reaches another key's row.
+struct RowHandle {
+  static int64_t Make(int shard, uint32_t generation, uint32_t number) {
+    return static_cast<int64_t>(uint64_t(shard) << 56 | uint64_t(generation & 0xffffffu) << 32 |
+                                number);
+  }
+  static int shard(int64_t handle) { return static_cast<int>(uint64_t(handle) >> 56); }
+  static uint32_t generation(int64_t handle) { return uint64_t(handle) >> 32 & 0xffffffu; }
+  static uint32_t number(int64_t handle) { return static_cast<uint32_t>(handle); }
+};
+
+struct Shard {
+  // Shards fill to between 60 and 75 percent before they grow, each to its own mark.
+  Shard(int id, size_t stride) : index(60 + id % 16), arena(stride) {}
+
+  mutable std::shared_mutex mutex;
+  HashIndex index;
+  RowArena arena;
+  uint64_t key_bytes = 0;  // of string keys, outside the records
+  uint32_t generations = 0;
+
+  // The generation of a record without a key.
+  static constexpr uint32_t kFreed = 0xffffffu;
+  uint32_t NextGeneration() {
+    generations = (generations + 1) % kFreed;
+    return generations;
+  }
+
+  // The record, or null when the handle is stale or never was one.
+  char* Resolve(int64_t handle) const {
+    const uint32_t number = RowHandle::number(handle);
+    if (number >= arena.high_water()) return nullptr;
+    char* record = arena.at(number);
+    const uint32_t generation = RowLayout::header(record)->generation;
+    const bool live = generation != kFreed && generation == RowHandle::generation(handle);
+    return live ? record : nullptr;
+  }
+};
+
+// Asks for every cache line of [data, data + bytes).
+inline void PrefetchBytes(const char* data, size_t bytes) {
+  for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(data + at);
+}
+
+}  // namespace recs
+
+#endif  // RECS_TABLE_SHARD_H_

@@ -1,0 +1,174 @@
+#include "table/snapshot.h"
+
+#include <mutex>
+#include <utility>
+
+#include "table/hash.h"
+#include "table/snapshot_format.h"
+
+namespace recs {
+namespace {
+
+const char* Name(KeyType type) { return type == KeyType::kInt64 ? "int64" : "string"; }
+
+Status Damaged(const BlockSource& source, const std::string& what) {
+  return DataLoss("The table's saved state must be complete and unaltered. Received: " + what +
+                  " (in " + source.name() + "). Restore from an earlier copy; the table was left " +
+                  "as it was.");
+}
+
+}  // namespace
+
+template <class K>
+Status Snapshot<K>::Write(const Table<K>& table, BlockSink& sink) {
+  std::unique_lock<std::shared_mutex> lock(table.mutex_);
+  SnapshotHeader header;
+  header.key_type = Keys<K>::kType;
+  header.dim = table.layout_.dim();
+  header.slots = table.layout_.slots();
+  header.initializer = table.options_.initializer;
+  header.step = table.step_;
+  header.rows = table.size();
+  header.optimizer = table.optimizer_;
+  header.initial_slot_values = table.initial_slot_values_;
+  BlockWriter first(kHeaderBlock);
+  PutHeader(first, header);
+  if (Status written = sink.Append(first.Close()); !written.ok()) return written;
+  const size_t values = size_t(header.dim) * (1 + header.slots);
+  BlockWriter block(kRecordBlock);
+  Status status;
+  const auto flush = [&] {
+    if (status.ok()) status = sink.Append(block.Close());
+    block = BlockWriter(kRecordBlock);
+  };
+  int64_t in_block = 0;
+  for (const auto& shard : table.shards_) {
+    std::shared_lock<std::shared_mutex> shard_lock(shard->mutex);
+    table.ForEach(*shard, [&](const char* record) {
+      RowHeader row;
+      std::memcpy(&row, record, sizeof(row));
+      PutKey(block, Keys<K>::Load(row.key));
+      block.PutBytes(RowLayout::embedding(record), values * sizeof(float));
+      ++in_block;
+      if (block.size() >= kBlockBytes) {
+        flush();
+        in_block = 0;
+      }
+    });
+    if (!status.ok()) return status;
+  }
+  if (in_block > 0) flush();
+  return status;
+}
+
+template <class K>
+Status Snapshot<K>::Verify(BlockSource& source, const Table<K>& table, SnapshotHeader* header) {
+  std::string_view bytes;
+  bool end = false;
+  int64_t rows = 0;
+  for (int64_t i = 0;; ++i) {
+    if (Status read = source.Next(&bytes, &end); !read.ok()) return read;
+    if (end && i > 0) break;
+    const std::string where = "block " + std::to_string(i);
+    BlockReader block(bytes);
+    uint32_t kind = 0;
+    if (end || !block.Open() || !block.Get(&kind)) {
+      return Damaged(source, where + ", whose checksum is wrong");
+    }
+    if (i == 0) {
+      if (kind != kHeaderBlock || !GetHeader(block, header)) {
+        return Damaged(source, "a header that is not of a table of version 1");
+      }
+      if (header->key_type != Keys<K>::kType) {
+        return InvalidArgument(std::string("`key_dtype` must be that of the saved table. Received: ") +
+                               Name(Keys<K>::kType) + ", saved: " + Name(header->key_type) +
+                               " (in table '" + table.options_.name + "', " + source.name() + ").");
+      }
+      if (header->dim != table.options_.dim) {
+        return InvalidArgument(
+            "`output_dim` must be that of the saved table. Received: output_dim=" +
+            std::to_string(table.options_.dim) + ", saved: " + std::to_string(header->dim) +
+            " (in table '" + table.options_.name + "', " + source.name() +
+            "). Build the layer with the saved dimension, or train anew.");
+      }
+      continue;
+    }
+    if (kind != kRecordBlock) return Damaged(source, where + " of an unknown kind");
+    const size_t values = sizeof(float) * header->dim * (1 + header->slots);
+    while (!block.empty()) {
+      K key;
+      if (!GetKey(block, &key) || !block.Skip(values)) {
+        return Damaged(source, where + ", which ends within a record");
+      }
+      ++rows;
+    }
+  }
+  if (rows != header->rows) {
+    return Damaged(source, std::to_string(rows) + " of " + std::to_string(header->rows) + " rows");
+  }
+  return {};
+}
+
+template <class K>
+Status Snapshot<K>::Load(BlockSource& source, const SnapshotHeader& header, Table<K>* table) {
+  // Filled beside the old rows and then exchanged: readers see the old state or the new one.
+  Table<K> fresh(table->options_);
+  fresh.layout_ = RowLayout(header.dim, header.slots);
+  for (const auto& shard : fresh.shards_) shard->arena = RowArena(fresh.layout_.stride());
+  const size_t values = size_t(header.dim) * (1 + header.slots);
+  std::string_view bytes;
+  bool end = false;
+  for (int64_t i = 0;; ++i) {
+    if (Status read = source.Next(&bytes, &end); !read.ok()) return read;
+    if (end) break;
+    if (i == 0) continue;
+    BlockReader block(bytes);
+    uint32_t kind;
+    if (!block.Open() || !block.Get(&kind)) return Damaged(source, "bytes that change while read");
+    while (!block.empty()) {
+      K key;
+      if (!GetKey(block, &key)) return Damaged(source, "bytes that change while read");
+      const uint64_t hash = HashKey(key);
+      Shard& shard = *fresh.shards_[ShardOf(hash)];
+      if (fresh.FindIn(shard, key, hash) != HashIndex::kNone) {
+        return Damaged(source, "a key that is there twice");
+      }
+      const uint32_t number = fresh.InsertInto(shard, key, hash);
+      block.GetBytes(RowLayout::embedding(shard.arena.at(number)), values * sizeof(float));
+    }
+  }
+  std::unique_lock<std::shared_mutex> lock(table->mutex_);
+  for (const auto& shard : table->shards_) shard->mutex.lock();
+  for (int s = 0; s < kShards; ++s) {
+    Shard& target = *table->shards_[s];
+    Shard& loaded = *fresh.shards_[s];
+    std::swap(target.index, loaded.index);
+    std::swap(target.arena, loaded.arena);
+    std::swap(target.key_bytes, loaded.key_bytes);
+    // Generations go on from both, so that no handle of before reaches a loaded row.
+    for (uint32_t n = 0; n < target.arena.high_water(); ++n) {
+      RowLayout::header(target.arena.at(n))->generation = target.NextGeneration();
+    }
+  }
+  table->layout_ = fresh.layout_;
+  table->optimizer_ = header.optimizer;
+  table->initial_slot_values_ = header.initial_slot_values;
+  table->options_.initializer.seed = header.initializer.seed;
+  table->step_ = header.step;
+  table->pending_.Clear();
+  for (const auto& shard : table->shards_) shard->mutex.unlock();
+  return {};
+}
+
+template <class K>
+Status Snapshot<K>::Read(BlockSource& source, Table<K>* table) {
+  SnapshotHeader header;
+  if (Status verified = Verify(source, *table, &header); !verified.ok()) return verified;
+  if (Status rewound = source.Rewind(); !rewound.ok()) return rewound;
+  return Load(source, header, table);
+}
+
+template class Snapshot<int64_t>;
+template class Snapshot<std::string_view>;
+
+}  // namespace recs

@@ -1,0 +1,63 @@
+// The whole state of a table as a sequence of blocks, each with a checksum.
+//
+// Block 0 is the header (versions, key type, dimension, optimizer, slots, seed, step, row count);
+// every other block holds whole records (key, embedding, slots). Write takes them from one moment:
+// writers wait meanwhile, readers do not. Read checks every block before it touches the table, and
+// then replaces its contents at once, so that a damaged or foreign snapshot changes nothing.
+//
+// The bytes are specified in docs/formats/table.md.
+#ifndef RECS_TABLE_SNAPSHOT_H_
+#define RECS_TABLE_SNAPSHOT_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "table/status.h"
+#include "table/table.h"
+
+namespace recs {
+
+class BlockSink {
+ public:
+  virtual ~BlockSink() = default;
+  virtual Status Append(std::string_view block) = 0;
+};
+
+class BlockSource {
+ public:
+  virtual ~BlockSource() = default;
+  // The next block, valid until the next call, or `*end = true` after the last one.
+  virtual Status Next(std::string_view* block, bool* end) = 0;
+  virtual Status Rewind() = 0;
+  // What the messages call it.
+  virtual std::string name() const = 0;
+};
+
+struct SnapshotHeader {
+  KeyType key_type = KeyType::kInt64;
+  int32_t dim = 0;
+  int32_t slots = 0;
+  RowInitializer initializer;
+  int64_t step = 0;
+  int64_t rows = 0;
+  std::string optimizer;
+  std::vector<float> initial_slot_values;
+};
+
+template <class K>
+class Snapshot {
+ public:
+  static Status Write(const Table<K>& table, BlockSink& sink);
+  static Status Read(BlockSource& source, Table<K>* table);
+
+ private:
+  using Shards = std::array<std::unique_ptr<Shard>, kShards>;
+  static Status Verify(BlockSource& source, const Table<K>& table, SnapshotHeader* header);
+  static Status Load(BlockSource& source, const SnapshotHeader& header, Table<K>* table);
+};
+
+}  // namespace recs
+
+#endif  // RECS_TABLE_SNAPSHOT_H_

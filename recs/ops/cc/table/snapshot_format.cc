@@ -1,0 +1,53 @@
+#include "table/snapshot_format.h"
+
+namespace recs {
+
+void PutHeader(BlockWriter& block, const SnapshotHeader& header) {
+  block.PutBytes(kSnapshotMagic, sizeof(kSnapshotMagic));
+  block.Put(kSnapshotVersion);
+  block.Put(kSnapshotByteOrder);
+  block.Put(static_cast<uint32_t>(header.key_type));
+  block.Put(header.dim);
+  block.Put(header.slots);
+  block.Put(static_cast<int32_t>(header.initializer.kind));
+  block.Put(header.initializer.a);
+  block.Put(header.initializer.b);
+  block.Put(header.initializer.seed);
+  block.Put(header.step);
+  block.Put(header.rows);
+  block.PutString(header.optimizer);
+  for (float value : header.initial_slot_values) block.Put(value);
+}
+
+bool GetHeader(BlockReader& block, SnapshotHeader* header) {
+  char magic[sizeof(kSnapshotMagic)];
+  uint32_t version, byte_order, key_type;
+  int32_t initializer;
+  std::string_view optimizer;
+  const bool read = block.GetBytes(magic, sizeof(magic)) && block.Get(&version) &&
+                    block.Get(&byte_order) && block.Get(&key_type) && block.Get(&header->dim) &&
+                    block.Get(&header->slots) && block.Get(&initializer) &&
+                    block.Get(&header->initializer.a) && block.Get(&header->initializer.b) &&
+                    block.Get(&header->initializer.seed) && block.Get(&header->step) &&
+                    block.Get(&header->rows) && block.GetString(&optimizer);
+  if (!read || std::memcmp(magic, kSnapshotMagic, sizeof(magic)) != 0) return false;
+  if (version != kSnapshotVersion || byte_order != kSnapshotByteOrder) return false;
+  if (key_type != static_cast<uint32_t>(KeyType::kInt64) &&
+      key_type != static_cast<uint32_t>(KeyType::kString)) {
+    return false;
+  }
+  if (header->dim <= 0 || header->slots < 0 || header->slots > 64 || header->rows < 0) return false;
+  if (initializer < 0 || initializer > static_cast<int32_t>(InitializerKind::kTruncatedNormal)) {
+    return false;
+  }
+  header->key_type = static_cast<KeyType>(key_type);
+  header->initializer.kind = static_cast<InitializerKind>(initializer);
+  header->optimizer = std::string(optimizer);
+  header->initial_slot_values.resize(header->slots);
+  for (float& value : header->initial_slot_values) {
+    if (!block.Get(&value)) return false;
+  }
+  return block.empty();
+}
+
+}  // namespace recs

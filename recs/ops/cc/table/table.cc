@@ -1,0 +1,261 @@
+#include "table/table.h"
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+#include "table/hash.h"
+#include "table/row_kernels.h"
+#include "table/table_reader.h"
+
+namespace recs {
+namespace {
+
+constexpr int64_t kBlock = 64;    // keys whose cache misses overlap
+constexpr int64_t kChunk = 2048;  // keys read under one taking of the shards' locks
+
+}  // namespace
+
+template <class K>
+Table<K>::~Table() {
+  Clear();
+}
+
+template <class K>
+void Table<K>::Find(const K* keys, const bool* mask, int64_t n, float* output, bool* found,
+                    Executor& executor) const {
+  const int dim = options_.dim;
+  const int64_t chunks = (n + kChunk - 1) / kChunk;
+  executor.ParallelFor(chunks, kChunk * (150 + dim), [&](int64_t first, int64_t last) {
+    const char* records[kBlock];
+    for (int64_t c = first; c < last; ++c) {
+      const TableReader<K> reader(shards_, dim);
+      const int64_t end = std::min(n, (c + 1) * kChunk);
+      for (int64_t at = c * kChunk; at < end; at += kBlock) {
+        const int64_t count = std::min(kBlock, end - at);
+        reader.Locate(keys + at, count, records);
+        for (int64_t i = 0; i < count; ++i) {
+          float* out = output + (at + i) * dim;
+          const bool masked = mask != nullptr && !mask[at + i];
+          if (masked) {
+            std::fill(out, out + dim, 0.0f);
+          } else if (records[i] == nullptr) {
+            std::fill(out, out + dim, options_.default_value);
+          } else {
+            const float* row = RowLayout::embedding(records[i]);
+            std::copy(row, row + dim, out);
+          }
+          if (found != nullptr) found[at + i] = !masked && records[i] != nullptr;
+        }
+      }
+    }
+  });
+}
+
+template <class K>
+void Table<K>::FindCombined(const K* keys, const bool* mask, const Segments& batch, float* output,
+                            Executor& executor) const {
+  const int dim = options_.dim;
+  const int64_t per_segment = batch.positions / std::max<int64_t>(batch.segments, 1) + 1;
+  const int64_t per_chunk = std::max<int64_t>(1, kChunk / per_segment);
+  const int64_t chunks = (batch.segments + per_chunk - 1) / per_chunk;
+  const std::vector<float> unknown(dim, options_.default_value);
+  const auto counts = [mask](int64_t p) { return mask == nullptr || mask[p]; };
+  executor.ParallelFor(chunks, kChunk * (150 + dim), [&](int64_t first, int64_t last) {
+    std::vector<const char*> records;
+    for (int64_t c = first; c < last; ++c) {
+      const int64_t begin = c * per_chunk;
+      const int64_t end = std::min(batch.segments, begin + per_chunk);
+      const int64_t from = batch.splits[begin];
+      const int64_t to = batch.splits[end];
+      records.resize(to - from);
+      const TableReader<K> reader(shards_, dim);
+      for (int64_t at = from; at < to; at += kBlock) {
+        reader.Locate(keys + at, std::min(kBlock, to - at), records.data() + (at - from));
+      }
+      std::fill(output + begin * dim, output + end * dim, 0.0f);
+      for (int64_t s = begin; s < end; ++s) {
+        float* out = output + s * dim;
+        for (int64_t p = batch.splits[s]; p < batch.splits[s + 1]; ++p) {
+          if (!counts(p)) continue;
+          const char* record = records[p - from];
+          const float* row = record == nullptr ? unknown.data() : RowLayout::embedding(record);
+          if (batch.weights == nullptr) {
+            AddRow(row, out, dim);
+          } else {
+            AddScaledRow(row, batch.weights[p], out, dim);
+          }
+        }
+        if (batch.combiner != Combiner::kSum) {
+          ScaleRow(SegmentFactor(batch, s, counts), out, dim);
+        }
+      }
+    }
+  });
+}
+
+template <class K>
+uint32_t Table<K>::InsertInto(Shard& shard, K key, uint64_t hash) {
+  shard.index.Reserve();
+  const uint64_t stored = Keys<K>::Store(key);
+  uint32_t number;
+  try {
+    number = shard.arena.Allocate();
+  } catch (...) {
+    Keys<K>::Release(stored);
+    throw;
+  }
+  *RowLayout::header(shard.arena.at(number)) = {stored, shard.NextGeneration(), 0};
+  shard.index.Insert(TagOf(hash), number);
+  shard.key_bytes += Keys<K>::bytes(key);
+  return number;
+}
+
+template <class K>
+void Table<K>::FindOrInsertInto(Shard& shard, int s, const K* keys, const UniqueKeys<K>& unique,
+                                int64_t begin, int64_t end, const int32_t* place, float* rows,
+                                int64_t* handles) {
+  const int dim = options_.dim;
+  uint32_t numbers[kBlock];
+  int64_t inserted = 0;
+  for (int64_t at = begin; at < end; at += kBlock) {
+    const int64_t count = std::min(kBlock, end - at);
+    for (int64_t i = 0; i < count; ++i) shard.index.Prefetch(TagOf(unique.hashes[at + i]));
+    for (int64_t i = 0; i < count; ++i) {
+      const uint32_t candidate = shard.index.FirstCandidate(TagOf(unique.hashes[at + i]));
+      if (candidate == HashIndex::kNone) continue;
+      PrefetchBytes(shard.arena.at(candidate), sizeof(RowHeader) + sizeof(float) * dim);
+    }
+    for (int64_t i = 0; i < count; ++i) {
+      const K key = keys[unique.first[at + i]];
+      const uint64_t hash = unique.hashes[at + i];
+      numbers[i] = FindIn(shard, key, hash);
+      if (numbers[i] == HashIndex::kNone) {
+        numbers[i] = InsertInto(shard, key, hash);
+        InitializeRow(hash, shard.arena.at(numbers[i]));
+        ++inserted;
+      }
+      char* record = shard.arena.at(numbers[i]);
+      const float* row = RowLayout::embedding(record);
+      std::copy(row, row + dim, rows + (place == nullptr ? at + i : place[at + i]) * dim);
+      handles[at + i] = RowHandle::Make(s, RowLayout::header(record)->generation, numbers[i]);
+    }
+  }
+  insertions_ += inserted;
+}
+
+template <class K>
+void Table<K>::FindOrInsert(const K* keys, const UniqueKeys<K>& unique, const int32_t* place,
+                            float* rows, int64_t* handles, Executor& executor) {
+  std::shared_lock<std::shared_mutex> lock(mutex_);
+  std::atomic<bool> out_of_memory{false};
+  const int64_t cost = (unique.size() / kShards + 1) * (200 + options_.dim);
+  executor.ParallelFor(kShards, cost, [&](int64_t first, int64_t last) {
+    for (int64_t s = first; s < last; ++s) {
+      if (unique.shard_begin[s] == unique.shard_begin[s + 1]) continue;
+      Shard& shard = *shards_[s];
+      std::unique_lock<std::shared_mutex> shard_lock(shard.mutex);
+      try {
+        FindOrInsertInto(shard, static_cast<int>(s), keys, unique, unique.shard_begin[s],
+                         unique.shard_begin[s + 1], place, rows, handles);
+      } catch (const std::bad_alloc&) {
+        // A worker thread must not throw; the caller's does, below.
+        out_of_memory = true;
+      }
+    }
+  });
+  if (out_of_memory) throw std::bad_alloc();
+}
+
+template <class K>
+void Table<K>::Upsert(const K* keys, const float* rows, int64_t n, Executor& executor) {
+  std::vector<int32_t> inverse(n);
+  const UniqueKeys<K> unique(keys, nullptr, n, inverse.data(), executor);
+  std::vector<int32_t> last_position(unique.size());
+  for (int64_t p = 0; p < n; ++p) last_position[inverse[p]] = static_cast<int32_t>(p);
+  const int dim = options_.dim;
+  std::shared_lock<std::shared_mutex> lock(mutex_);
+  for (int s = 0; s < kShards; ++s) {
+    Shard& shard = *shards_[s];
+    std::unique_lock<std::shared_mutex> shard_lock(shard.mutex);
+    for (int64_t u = unique.shard_begin[s]; u < unique.shard_begin[s + 1]; ++u) {
+      const K key = keys[unique.first[u]];
+      uint32_t number = FindIn(shard, key, unique.hashes[u]);
+      if (number == HashIndex::kNone) {
+        number = InsertInto(shard, key, unique.hashes[u]);
+        InitializeSlots(shard.arena.at(number));
+        ++insertions_;
+      }
+      const float* row = rows + int64_t{last_position[u]} * dim;
+      std::copy(row, row + dim, RowLayout::embedding(shard.arena.at(number)));
+    }
+  }
+}
+
+template <class K>
+void Table<K>::EraseFrom(Shard& shard, uint32_t number, uint64_t hash) {
+  shard.arena.ReserveFree();
+  RowHeader* header = RowLayout::header(shard.arena.at(number));
+  shard.index.Erase(TagOf(hash), number);
+  shard.key_bytes -= Keys<K>::bytes(Keys<K>::Load(header->key));
+  Keys<K>::Release(header->key);
+  *header = {0, Shard::kFreed, 0};
+  shard.arena.Free(number);
+}
+
+template <class K>
+int64_t Table<K>::Remove(const K* keys, int64_t n, Executor& /*executor*/) {
+  std::shared_lock<std::shared_mutex> lock(mutex_);
+  int64_t removed = 0;
+  for (int64_t p = 0; p < n; ++p) {
+    const uint64_t hash = HashKey(keys[p]);
+    Shard& shard = *shards_[ShardOf(hash)];
+    std::unique_lock<std::shared_mutex> shard_lock(shard.mutex);
+    const uint32_t number = FindIn(shard, keys[p], hash);
+    if (number == HashIndex::kNone) continue;
+    EraseFrom(shard, number, hash);
+    ++removed;
+  }
+  removals_ += removed;
+  return removed;
+}
+
+template <class K>
+void Table<K>::ClearShard(Shard& shard) {
+  ForEach(shard, [&](char* record) { Keys<K>::Release(RowLayout::header(record)->key); });
+  shard.index.Clear();
+  shard.arena = RowArena(layout_.stride());
+  shard.key_bytes = 0;
+}
+
+template <class K>
+void Table<K>::Clear() {
+  std::unique_lock<std::shared_mutex> lock(mutex_);
+  pending_.Clear();
+  for (const auto& shard : shards_) {
+    std::unique_lock<std::shared_mutex> shard_lock(shard->mutex);
+    removals_ += shard->index.size();
+    ClearShard(*shard);
+  }
+}
+
+template <class K>
+void Table<K>::Export(std::vector<KeyOut>* keys, std::vector<float>* rows) const {
+  // The table's lock holds writers back from all shards until the last one is copied.
+  std::unique_lock<std::shared_mutex> lock(mutex_);
+  keys->clear();
+  rows->clear();
+  for (const auto& shard : shards_) {
+    std::shared_lock<std::shared_mutex> shard_lock(shard->mutex);
+    ForEach(*shard, [&](char* record) {
+      keys->emplace_back(Keys<K>::Load(RowLayout::header(record)->key));
+      const float* row = RowLayout::embedding(record);
+      rows->insert(rows->end(), row, row + options_.dim);
+    });
+  }
+}
+
+template class Table<int64_t>;
+template class Table<std::string_view>;
+
+}  // namespace recs

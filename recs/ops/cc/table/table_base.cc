@@ -1,0 +1,209 @@
+#include "table/table_base.h"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <utility>
+
+#include "table/row_kernels.h"
+
+namespace recs {
+namespace {
+
+// Multiplies by the scale that an unmerged entry still carries.
+void ApplyScale(RowGradients& gradients, int dim, Executor& executor) {
+  if (gradients.scale == 1.0f) return;
+  const int64_t m = static_cast<int64_t>(gradients.rows.size());
+  executor.ParallelFor(m, dim, [&](int64_t begin, int64_t end) {
+    ScaleRow(gradients.scale, gradients.sums.data() + begin * dim,
+             static_cast<int>(end - begin) * dim);
+  });
+  gradients.scale = 1.0f;
+}
+
+// Keras's clipnorm of one weight, the table: g * clipnorm / max(norm, clipnorm). Rows that will be
+// refused do not count. Squares are added in double, in the order of rows.
+void ClipNorm(RowGradients& gradients, int dim, float clipnorm) {
+  const size_t m = gradients.rows.size();
+  double squares = 0.0;
+  for (size_t i = 0; i < m; ++i) {
+    const float* row = gradients.sums.data() + i * dim;
+    if (AllFinite(row, dim)) squares += Dot(row, row, dim);
+  }
+  const double norm = std::sqrt(squares);
+  if (norm <= clipnorm) return;
+  gradients.scale *= static_cast<float>(clipnorm / norm);
+}
+
+}  // namespace
+
+TableBase::TableBase(const TableOptions& options) : options_(options), layout_(options.dim, 0) {
+  for (int s = 0; s < kShards; ++s) shards_[s] = std::make_unique<Shard>(s, layout_.stride());
+}
+
+int64_t TableBase::size() const {
+  int64_t rows = 0;
+  for (const auto& shard : shards_) {
+    std::shared_lock<std::shared_mutex> lock(shard->mutex);
+    rows += shard->index.size();
+  }
+  return rows;
+}
+
+std::string TableBase::optimizer() const {
+  std::shared_lock<std::shared_mutex> lock(mutex_);
+  return optimizer_;
+}
+
+int TableBase::slots() const {
+  std::shared_lock<std::shared_mutex> lock(mutex_);
+  return layout_.slots();
+}
+
+TableBase::Counts TableBase::counts() const {
+  Counts counts{};
+  for (const auto& shard : shards_) {
+    std::shared_lock<std::shared_mutex> lock(shard->mutex);
+    counts.rows += shard->index.size();
+    counts.index_places += static_cast<int64_t>(shard->index.places());
+    counts.bytes += static_cast<int64_t>(shard->index.bytes() + shard->arena.reserved_bytes() +
+                                         shard->key_bytes);
+  }
+  counts.insertions = insertions_;
+  counts.removals = removals_;
+  counts.refused_updates = refused_updates_;
+  counts.stale_updates = stale_updates_;
+  counts.discarded_passes = pending_.discarded_passes();
+  counts.step = step_;
+  return counts;
+}
+
+void TableBase::InitializeSlots(char* record) const {
+  for (int s = 0; s < layout_.slots(); ++s) {
+    float* slot = layout_.slot(record, s);
+    std::fill(slot, slot + layout_.dim(), initial_slot_values_[s]);
+  }
+}
+
+void TableBase::InitializeRow(uint64_t hash, char* record) const {
+  options_.initializer.Fill(hash, RowLayout::embedding(record), layout_.dim());
+  InitializeSlots(record);
+}
+
+void TableBase::ChangeLayout(const RowOptimizer& optimizer, const std::string& name) {
+  std::vector<float> values(optimizer.slots());
+  for (int s = 0; s < optimizer.slots(); ++s) values[s] = optimizer.initial_slot_value(s);
+  const RowLayout layout(layout_.dim(), optimizer.slots());
+  // Everything that may fail comes first, so that running out of memory changes nothing.
+  std::vector<RowArena> arenas;
+  arenas.reserve(kShards);
+  const bool same_records = layout.stride() == layout_.stride();
+  for (const auto& shard : shards_) {
+    arenas.emplace_back(layout.stride());
+    if (same_records) continue;
+    for (uint32_t n = 0; n < shard->arena.high_water(); ++n) {
+      char* record = arenas.back().at(arenas.back().Allocate());
+      const char* old = shard->arena.at(n);
+      std::copy(old, old + sizeof(RowHeader) + sizeof(float) * layout.dim(), record);
+    }
+    arenas.back().CopyFreeList(shard->arena);
+  }
+  layout_ = layout;
+  initial_slot_values_ = std::move(values);
+  optimizer_ = name;
+  for (int s = 0; s < kShards; ++s) {
+    std::unique_lock<std::shared_mutex> lock(shards_[s]->mutex);
+    if (!same_records) shards_[s]->arena = std::move(arenas[s]);
+    RowArena& arena = shards_[s]->arena;
+    for (uint32_t n = 0; n < arena.high_water(); ++n) InitializeSlots(arena.at(n));
+  }
+}
+
+void TableBase::UpdateShard(Shard& shard, RowGradients& gradients, int64_t begin, int64_t end,
+                            float clipvalue, const RowOptimizer& optimizer, Totals& totals) {
+  constexpr int64_t kAhead = 8;
+  const int dim = layout_.dim();
+  const size_t bytes = layout_.stride();
+  int64_t updated = 0, refused = 0, stale = 0;
+  std::unique_lock<std::shared_mutex> lock(shard.mutex);
+  for (int64_t i = begin; i < end; ++i) {
+    if (i + kAhead < end) {
+      const uint32_t number = RowHandle::number(gradients.rows[i + kAhead]);
+      if (number < shard.arena.high_water()) PrefetchBytes(shard.arena.at(number), bytes);
+    }
+    float* gradient = gradients.sums.data() + i * dim;
+    char* record = shard.Resolve(gradients.rows[i]);
+    if (record == nullptr) {
+      ++stale;
+      continue;
+    }
+    if (gradients.scale != 1.0f) ScaleRow(gradients.scale, gradient, dim);
+    if (!AllFinite(gradient, dim)) {
+      ++refused;
+      continue;
+    }
+    if (clipvalue > 0.0f) ClipRow(clipvalue, gradient, dim);
+    optimizer.Update(gradient, RowLayout::embedding(record), layout_.slot(record, 0), dim);
+    ++updated;
+  }
+  totals.updated += updated;
+  totals.refused += refused;
+  totals.stale += stale;
+}
+
+Status TableBase::Commit(const CommitOptions& options, std::vector<RowGradients> gradients,
+                         Executor& executor, CommitResult* result) {
+  std::unique_ptr<RowOptimizer> optimizer;
+  if (Status made = MakeRowOptimizer(options.optimizer, &optimizer); !made.ok()) return made;
+  std::shared_lock<std::shared_mutex> lock(mutex_);
+  const auto differs = [&] {
+    return optimizer_ != options.optimizer.name || layout_.slots() != optimizer->slots();
+  };
+  while (differs()) {
+    lock.unlock();
+    {
+      std::unique_lock<std::shared_mutex> exclusive(mutex_);
+      if (differs()) {
+        result->slots_reset = !optimizer_.empty();
+        ChangeLayout(*optimizer, options.optimizer.name);
+      }
+    }
+    lock.lock();
+  }
+  const int dim = layout_.dim();
+  if (gradients.size() > 1) {
+    RowGradients merged = Merge(gradients, dim, executor);
+    pending_.Recycle(std::move(gradients));
+    gradients.clear();
+    gradients.push_back(std::move(merged));
+  }
+  if (!gradients.empty()) {
+    RowGradients& all = gradients.front();
+    if (options.clipnorm > 0.0f) {
+      ApplyScale(all, dim, executor);
+      ClipNorm(all, dim, options.clipnorm);
+    }
+    std::array<int64_t, kShards + 1> begin{};
+    for (int64_t handle : all.rows) ++begin[RowHandle::shard(handle) % kShards + 1];
+    for (int s = 0; s < kShards; ++s) begin[s + 1] += begin[s];
+    Totals totals;
+    const int64_t m = static_cast<int64_t>(all.rows.size());
+    const int64_t cost = (m / kShards + 1) * (200 + dim * (1 + layout_.slots()));
+    executor.ParallelFor(kShards, cost, [&](int64_t first, int64_t last) {
+      for (int64_t s = first; s < last; ++s) {
+        if (begin[s] == begin[s + 1]) continue;
+        UpdateShard(*shards_[s], all, begin[s], begin[s + 1], options.clipvalue, *optimizer, totals);
+      }
+    });
+    result->updated = totals.updated;
+    result->refused = totals.refused;
+    result->stale = totals.stale;
+    refused_updates_ += totals.refused;
+    stale_updates_ += totals.stale;
+    pending_.Recycle(std::move(gradients));
+  }
+  ++step_;
+  return {};
+}
+
+}  // namespace recs

@@ -1,0 +1,113 @@
+// What a table does whatever its keys are: rows by handle, the update of a step, its counts.
+//
+// Locks, always taken in this order:
+//   1. the table's: shared by everything that inserts, updates or removes; exclusive for what must
+//      see or change all shards at one moment (snapshot, restore, clear, a new row layout);
+//   2. a shard's: exclusive to change it, shared to read it. A reader takes those of all shards, in
+//      order, for a few thousand rows at a time; a writer holds one at a time.
+// So any number of readers run beside a trainer, and no row is read while it is being written.
+#ifndef RECS_TABLE_TABLE_BASE_H_
+#define RECS_TABLE_TABLE_BASE_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <shared_mutex>
+#include <string>
+#include <vector>
+
+#include "optimizers/row_optimizer.h"
+#include "table/executor.h"
+#include "table/keys.h"
+#include "table/pending_gradients.h"
+#include "table/row_initializer.h"
+#include "table/row_layout.h"
+#include "table/shard.h"
+#include "table/status.h"
+
+namespace recs {
+
+struct TableOptions {
+  int dim = 0;
+  RowInitializer initializer;
+  std::string name;            // for messages only
+  float default_value = 0.0f;  // every element of an unknown key's row, in inference
+};
+
+// How a commit turns the sums into updates.
+struct CommitOptions {
+  OptimizerSpec optimizer;
+  float clipnorm = 0.0f;   // of the step's whole gradient of this table; 0 for none
+  float clipvalue = 0.0f;  // of each element; 0 for none
+};
+
+struct CommitResult {
+  int64_t updated = 0;
+  int64_t refused = 0;        // rows whose gradient was NaN or infinite
+  int64_t stale = 0;          // rows that were removed since the forward pass
+  bool slots_reset = false;   // the optimizer differs from the one the slots were made for
+};
+
+class TableBase {
+ public:
+  virtual ~TableBase() = default;
+  TableBase(const TableBase&) = delete;
+  TableBase& operator=(const TableBase&) = delete;
+
+  virtual KeyType key_type() const = 0;
+  virtual void Clear() = 0;
+
+  int dim() const { return options_.dim; }
+  const TableOptions& options() const { return options_; }
+  int64_t size() const;
+  int64_t step() const { return step_.load(); }
+  std::string optimizer() const;
+  int slots() const;
+
+  // Updates every row of the gradients once. Rows with a NaN or infinite sum stay as they are.
+  Status Commit(const CommitOptions& options, std::vector<RowGradients> gradients,
+                Executor& executor, CommitResult* result);
+
+  PendingGradients& pending() { return pending_; }
+
+  struct Counts {
+    int64_t rows, bytes, index_places, insertions, removals, refused_updates, stale_updates;
+    int64_t discarded_passes, step;
+  };
+  Counts counts() const;
+
+ protected:
+  explicit TableBase(const TableOptions& options);
+
+  // Gives every record room for this many slots, all at their initial values. Needs the table's
+  // lock, exclusively. Numbers of records, and so handles, stay valid.
+  void ChangeLayout(const RowOptimizer& optimizer, const std::string& name);
+  // Writes embedding and slots of a record that was just allocated.
+  void InitializeRow(uint64_t hash, char* record) const;
+  void InitializeSlots(char* record) const;
+
+  TableOptions options_;
+  RowLayout layout_;
+  std::string optimizer_;                   // what the slots were made for; empty before training
+  std::vector<float> initial_slot_values_;  // one a slot
+  mutable std::shared_mutex mutex_;
+  std::array<std::unique_ptr<Shard>, kShards> shards_;
+  PendingGradients pending_;
+  std::atomic<int64_t> step_{0};
+  std::atomic<int64_t> insertions_{0};
+  std::atomic<int64_t> removals_{0};
+  std::atomic<int64_t> refused_updates_{0};
+  std::atomic<int64_t> stale_updates_{0};
+
+ private:
+  struct Totals {
+    std::atomic<int64_t> updated{0}, refused{0}, stale{0};
+  };
+  void UpdateShard(Shard& shard, RowGradients& gradients, int64_t begin, int64_t end,
+                   float clipvalue, const RowOptimizer& optimizer, Totals& totals);
+};
+
+}  // namespace recs
+
+#endif  // RECS_TABLE_TABLE_BASE_H_

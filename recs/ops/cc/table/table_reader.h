@@ -1,0 +1,64 @@
+// Holds all shards' locks, shared, while a few thousand rows are read.
+#ifndef RECS_TABLE_TABLE_READER_H_
+#define RECS_TABLE_TABLE_READER_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "table/hash.h"
+#include "table/keys.h"
+#include "table/shard.h"
+
+namespace recs {
+
+template <class K>
+class TableReader {
+ public:
+  TableReader(const std::array<std::unique_ptr<Shard>, kShards>& shards, int dim)
+      : shards_(shards), row_bytes_(sizeof(RowHeader) + sizeof(float) * dim) {
+    for (const auto& shard : shards_) shard->mutex.lock_shared();
+  }
+  ~TableReader() {
+    for (const auto& shard : shards_) shard->mutex.unlock_shared();
+  }
+  TableReader(const TableReader&) = delete;
+  TableReader& operator=(const TableReader&) = delete;
+
+  // The records of up to 64 keys, null where a key is unknown. Three passes, so that the misses of
+  // the index, and then of the records, are under way together.
+  void Locate(const K* keys, int64_t count, const char** records) const {
+    uint64_t hashes[64];
+    uint32_t numbers[64];
+    for (int64_t i = 0; i < count; ++i) {
+      hashes[i] = HashKey(keys[i]);
+      shards_[ShardOf(hashes[i])]->index.Prefetch(TagOf(hashes[i]));
+    }
+    for (int64_t i = 0; i < count; ++i) {
+      const Shard& shard = *shards_[ShardOf(hashes[i])];
+      numbers[i] = shard.index.FirstCandidate(TagOf(hashes[i]));
+      if (numbers[i] != HashIndex::kNone) PrefetchBytes(shard.arena.at(numbers[i]), row_bytes_);
+    }
+    for (int64_t i = 0; i < count; ++i) {
+      if (numbers[i] == HashIndex::kNone) {
+        records[i] = nullptr;
+        continue;
+      }
+      const Shard& shard = *shards_[ShardOf(hashes[i])];
+      const auto same = [&](uint32_t number) {
+        return Keys<K>::Load(RowLayout::header(shard.arena.at(number))->key) == keys[i];
+      };
+      uint32_t number = numbers[i];
+      if (!same(number)) number = shard.index.Find(TagOf(hashes[i]), same);
+      records[i] = number == HashIndex::kNone ? nullptr : shard.arena.at(number);
+    }
+  }
+
+ private:
+  const std::array<std::unique_ptr<Shard>, kShards>& shards_;
+  size_t row_bytes_;
+};
+
+}  // namespace recs
+
+#endif  // RECS_TABLE_TABLE_READER_H_

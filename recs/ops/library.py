@@ -1,0 +1,28 @@
+"""Loads the compiled op when it is first needed."""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+from typing import Any
+
+BUNDLED = pathlib.Path(__file__).parent / "librecs_ops.so"
+
+
+@functools.cache
+def ops() -> Any:
+    """Returns the module of the compiled op's functions, building the op when there is none.
+
+    A binary wheel carries a library for one TensorFlow release; it is used when it loads, and
+    otherwise the op is built from the sources that the package carries.
+    """
+    import tensorflow as tf
+
+    from recs.ops import build
+
+    if BUNDLED.exists():
+        try:
+            return tf.load_op_library(str(BUNDLED))
+        except tf.errors.NotFoundError:
+            pass  # made for another TensorFlow: its symbols are missing here
+    return tf.load_op_library(str(build.build()))

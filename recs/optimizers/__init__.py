@@ -1,0 +1,1 @@
+"""How Keras optimizers update the rows of tables."""
