@@ -1,0 +1,26 @@
+"""Interactions of users with items: MovieLens, your own files, and how to split them.
+
+Importing this package loads neither TensorFlow nor TensorFlow Datasets nor pyarrow: the functions
+that need them import them when they are called.
+"""
+
+from recs.data import movielens, splits
+from recs.data.interactions import Interactions
+from recs.data.items import Items
+from recs.data.ragged_column import RaggedColumn
+from recs.data.read_csv import read_csv
+from recs.data.read_items import read_items
+from recs.data.read_parquet import read_parquet
+from recs.data.splits import Split
+
+__all__ = [
+    "Interactions",
+    "Items",
+    "RaggedColumn",
+    "Split",
+    "movielens",
+    "read_csv",
+    "read_items",
+    "read_parquet",
+    "splits",
+]

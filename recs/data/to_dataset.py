@@ -1,0 +1,90 @@
+"""Columns to a `tf.data.Dataset`: batches gathered by index, shuffled without a buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from recs.data.columns import Column
+from recs.data.ragged_column import RaggedColumn
+from recs.errors import explain
+
+# Rows gathered at once where the user asks for single rows: large enough to hide the cost of a
+# step of the pipeline, small enough to stay in cache.
+_CHUNK = 1024
+
+
+def to_dataset(
+    columns: Mapping[str, Column],
+    *,
+    rows: int,
+    batch_size: int | None,
+    shuffle_seed: int | None,
+    reshuffle_each_iteration: bool,
+    drop_remainder: bool,
+) -> tf.data.Dataset:
+    """Returns the dataset that `Table.to_dataset` describes; `shuffle_seed=None` keeps the order.
+
+    Raises:
+        ValueError: when `batch_size` is not positive.
+    """
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(
+            explain(
+                "`batch_size`",
+                rule="must be a positive integer, or None for single rows",
+                received=f"batch_size={batch_size}",
+                where="to_dataset",
+            )
+        )
+    with tf.device("CPU:0"):  # Ids and strings belong beside the input pipeline, not on a GPU.
+        tensors = {name: _tensor(column) for name, column in columns.items()}
+    size = batch_size or _CHUNK
+    index = _index_batches(rows, size, shuffle_seed, reshuffle_each_iteration)
+    if batch_size is not None and drop_remainder:
+        count = rows // size
+        index = index.take(count).map(lambda batch: tf.ensure_shape(batch, [size]))
+    else:
+        count = -(-rows // size)
+
+    def gather(batch: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {name: tf.gather(tensor, batch) for name, tensor in tensors.items()}
+
+    dataset = index.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    if batch_size is None:
+        dataset, count = dataset.unbatch(), rows
+    # Keras shows the number of steps only where the dataset knows its length.
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def _tensor(column: Column) -> tf.Tensor | tf.RaggedTensor:
+    if isinstance(column, RaggedColumn):
+        return column.to_tensor()
+    return tf.constant(column, dtype=tf.string if column.dtype == object else None)
+
+
+def _index_batches(
+    rows: int, size: int, seed: int | None, reshuffle_each_iteration: bool
+) -> tf.data.Dataset:
+    """Returns the row numbers, `size` at a time, in order or in an order drawn each epoch."""
+
+    def numbers(start: tf.Tensor) -> tf.Tensor:
+        return tf.range(start, tf.minimum(start + size, rows))
+
+    if seed is None:
+        return tf.data.Dataset.range(0, rows, size).map(numbers)
+    # One draw of two numbers an epoch decides its permutation. It is evaluated number by
+    # number, so that neither a buffer nor a permutation of all rows is ever held.
+    draws = tf.data.Dataset.random(seed, rerandomize_each_iteration=reshuffle_each_iteration)
+
+    def epoch(draw: tf.Tensor) -> tf.data.Dataset:
+        key = tf.cast(draw, tf.uint32)
+
+        def permuted(start: tf.Tensor) -> tf.Tensor:
+            return tf.random.experimental.index_shuffle(numbers(start), key, rows - 1)
+
+        return tf.data.Dataset.range(0, rows, size).map(permuted)
+
+    return draws.batch(2, drop_remainder=True).take(1).flat_map(epoch)

@@ -1,0 +1,43 @@
+import doctest
+import importlib
+import pathlib
+import pkgutil
+
+import pytest
+
+import recs.data
+
+MODULES = [
+    name
+    for _, name, package in pkgutil.walk_packages(recs.data.__path__, "recs.data.")
+    if not package
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_in_docstrings_run(name, movielens_dir, monkeypatch):
+    prepare = importlib.import_module("recs.data.movielens.prepare")
+    builder = prepare._builder
+    # The example loads into the user's directory; the test, into its own.
+    monkeypatch.setattr(prepare, "_builder", lambda v, t, _: builder(v, t, movielens_dir))
+    result = doctest.testmod(
+        importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE
+    )
+    assert result.failed == 0
+
+
+def test_every_public_name_has_an_example():
+    for name in recs.data.__all__:
+        thing = getattr(recs.data, name)
+        if name not in ("movielens", "splits"):
+            assert ">>>" in thing.__doc__, name
+
+
+def test_the_examples_in_the_guide_run(movielens_dir, monkeypatch):
+    prepare = importlib.import_module("recs.data.movielens.prepare")
+    builder = prepare._builder
+    monkeypatch.setattr(prepare, "_builder", lambda v, t, _: builder(v, t, movielens_dir))
+    guide = pathlib.Path(__file__).parents[2] / "docs" / "data.md"
+    result = doctest.testfile(str(guide), module_relative=False, encoding="utf-8")
+    assert result.attempted > 10
+    assert result.failed == 0
