@@ -36,7 +36,7 @@ def load(
     `movie_genres` are columns of `items`; `with_item_features()` puts them beside each rating,
     where TensorFlow Datasets has them.
 
-    The first load prepares the data (latest-small: some 15 s) and keeps it in TFDS's directory;
+    The first load prepares the data (latest-small: some ten seconds) and keeps it in TFDS's directory;
     later ones read it. Processes that load at the same time prepare it once.
 
     Args:

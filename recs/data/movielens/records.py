@@ -1,8 +1,8 @@
 """Reads what TensorFlow Datasets prepared into columns, a batch of records at a time.
 
-TFDS decodes a record per step of the pipeline: 7 s for 100,000 ratings, half an hour for 25
-million. The records are ordinary `tf.train.Example`s, and parsing thousands at once takes a
-hundredth of that.
+TFDS decodes one record at a step of the pipeline: 5 s for 100,000 ratings on two cores, twenty
+minutes for 25 million. The records are ordinary `tf.train.Example`s, and parsing thousands of them
+at once takes 0.2 s.
 """
 
 from __future__ import annotations
