@@ -36,8 +36,8 @@ def load(
     `movie_genres` are columns of `items`; `with_item_features()` puts them beside each rating,
     where TensorFlow Datasets has them.
 
-    The first load prepares the data (latest-small: some ten seconds) and keeps it in TFDS's directory;
-    later ones read it. Processes that load at the same time prepare it once.
+    The first load prepares the data (latest-small: some ten seconds) and keeps it in TFDS's
+    directory; later ones read it. Processes that load at the same time prepare it once.
 
     Args:
         variant: one of `VARIANTS`: `"latest-small"` (100,836 ratings, in the package), `"100k"`,
