@@ -108,4 +108,6 @@ def test_index(name, tfrs):
         case.arrays["queries"], case.arrays["excluded"]
     )
     np.testing.assert_allclose(few_scores, theirs["few_scores"], rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(few_ids.numpy().astype(theirs["few_ids"].dtype), theirs["few_ids"])
+    np.testing.assert_array_equal(
+        few_ids.numpy().astype(theirs["few_ids"].dtype), theirs["few_ids"]
+    )
