@@ -349,7 +349,8 @@ class _Optimizers:
         chosen = self.own or self.compiled
         if chosen is None:
             if self._default is None:
-                self._default = keras.optimizers.Adagrad(0.05)
+                with tf.init_scope():  # its variables outlive the trace that asks first
+                    self._default = keras.optimizers.Adagrad(0.05)
             chosen = self._default
         scaler = self.loss_scaler
         if scaler is not None:
