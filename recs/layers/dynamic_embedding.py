@@ -12,7 +12,7 @@ from recs.errors import explain
 from recs.layers.embedding_inputs import flatten
 from recs.layers.table_anchor import TableAnchor
 from recs.ops import lookup, row_initializer
-from recs.ops.table import Table
+from recs.ops.table import Table, stand_in
 from recs.optimizers import row_update
 
 COMBINERS = (None, "sum", "mean", "sqrtn")
@@ -173,7 +173,8 @@ class DynamicEmbedding(keras.layers.Layer):
         if training and self.trainable:
             rows = self._train(flat.batch)
         else:
-            rows = lookup.find(self.table, flat.batch)
+            static_find = stand_in(self.table)  # only while an export is traced
+            rows = static_find(flat.batch) if static_find else lookup.find(self.table, flat.batch)
         return flat.restore(tf.cast(rows, self.compute_dtype))
 
     def _train(self, batch: lookup.Batch) -> tf.Tensor:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -72,12 +76,12 @@ class Table(tf.saved_model.experimental.TrackableResource):
         self._seed = seed
         self._default_value = default_value
         with tf.init_scope():
-            self._handle = self._create_resource()
+            _ = self.resource_handle  # the base class creates it, and a copy for a SavedModel
 
     @property
     def handle(self) -> tf.Tensor:
         """The op's handle; the table lives as long as a handle to it."""
-        return self._handle
+        return self.resource_handle
 
     def size(self) -> int:
         """Returns the number of ids."""
@@ -117,23 +121,23 @@ class Table(tf.saved_model.experimental.TrackableResource):
                 changed then.
         """
         rows = tf.convert_to_tensor(rows, tf.float32)
-        ops().recs_table_upsert(self._handle, tf.reshape(self._keys(keys), [-1]), rows)
+        ops().recs_table_upsert(self.handle, tf.reshape(self._keys(keys), [-1]), rows)
 
     def remove(self, keys: Any) -> int:
         """Removes ids with their rows and slots; returns how many were there."""
         keys = tf.reshape(self._keys(keys), [-1])
-        return int(ops().recs_table_remove(self._handle, keys))
+        return int(ops().recs_table_remove(self.handle, keys))
 
     def clear(self) -> None:
         """Removes all ids."""
-        ops().recs_table_clear(self._handle)
+        ops().recs_table_clear(self.handle)
 
     def export(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns all ids, shape `(size,)`, and their rows, `(size, dim)`, from one moment.
 
         The order is repeatable and otherwise without meaning. String ids come as `bytes`.
         """
-        keys, rows = ops().recs_table_export(self._handle, K=self.key_dtype)
+        keys, rows = ops().recs_table_export(self.handle, K=self.key_dtype)
         return keys.numpy(), rows.numpy()
 
     def stats(self) -> dict[str, Any]:
@@ -145,7 +149,7 @@ class Table(tf.saved_model.experimental.TrackableResource):
         passes that no optimizer applied), `step` (updates so far), and `optimizer` with its number
         of `slots`.
         """
-        counts, optimizer = ops().recs_table_stats(self._handle)
+        counts, optimizer = ops().recs_table_stats(self.handle)
         stats: dict[str, Any] = dict(zip(STATS, (int(c) for c in counts.numpy()), strict=True))
         stats["load"] = stats["rows"] / stats.pop("index_places")
         stats["optimizer"] = optimizer.numpy().decode()
@@ -156,7 +160,7 @@ class Table(tf.saved_model.experimental.TrackableResource):
 
         The file is written beside `path` and takes its name when it is complete.
         """
-        ops().recs_table_save(self._handle, os.fspath(path))
+        ops().recs_table_save(self.handle, os.fspath(path))
 
     def restore(self, path: str | os.PathLike[str]) -> None:
         """Replaces the state with that of a file from `save`.
@@ -165,21 +169,21 @@ class Table(tf.saved_model.experimental.TrackableResource):
             tf.errors.InvalidArgumentError: it is of a table with another dimension or key type.
             tf.errors.DataLossError: it is damaged or cut. The table is as it was in both cases.
         """
-        ops().recs_table_restore(self._handle, os.fspath(path))
+        ops().recs_table_restore(self.handle, os.fspath(path))
 
     def serialize(self) -> tf.Tensor:
         """Returns the whole state as a vector of byte strings, about one megabyte each."""
-        return ops().recs_table_serialize(self._handle)
+        return ops().recs_table_serialize(self.handle)
 
     def deserialize(self, blocks: Any) -> None:
         """Replaces the state with that of `serialize`; raises what `restore` raises."""
-        ops().recs_table_deserialize(self._handle, tf.convert_to_tensor(blocks, tf.string))
+        ops().recs_table_deserialize(self.handle, tf.convert_to_tensor(blocks, tf.string))
 
     def find(self, keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns rows `(n, dim)` and whether each id is there `(n,)`, for ids `(n,)`, as tensors."""
         none = tf.constant([], tf.int64)
         return ops().recs_table_find(
-            self._handle, keys, tf.constant([], tf.bool), none, tf.constant([], tf.float32),
+            self.handle, keys, tf.constant([], tf.bool), none, tf.constant([], tf.float32),
             dim=self.dim,
         )  # fmt: skip
 
@@ -203,16 +207,63 @@ class Table(tf.saved_model.experimental.TrackableResource):
             table_name=self.name,
         )
 
-    @property
-    def resource_handle(self) -> tf.Tensor:
-        """The handle under the name that TensorFlow's saving looks for."""
-        return self._handle
-
     def _serialize_to_tensors(self) -> dict[str, tf.Tensor]:
         return {"blocks": self.serialize()}
 
     def _restore_from_tensors(self, restored: dict[str, tf.Tensor]) -> tf.Operation:
-        return ops().recs_table_deserialize(self.resource_handle, restored["blocks"])
+        return ops().recs_table_deserialize(self.handle, restored["blocks"])
+
+    def _export_to_saved_model_graph(self, *args: Any, **kwargs: Any) -> list[tf.Tensor]:
+        """Warns that the SavedModel needs the compiled op; TensorFlow calls it for SavedModels only."""
+        if not _compiled_export_is_wanted.get():
+            warnings.warn(
+                explain(
+                    "A SavedModel with an embedding table",
+                    rule="runs in an unmodified TensorFlow Serving only when it is written by "
+                    "`recs.export.saved_model(model, path)`",
+                    received="an export that needs the compiled op wherever it is loaded",
+                    where=f"table '{self.name}'",
+                    remedy="Use that call, with `stock_ops=False` where the op is wanted.",
+                ),
+                stacklevel=2,
+            )
+        return super()._export_to_saved_model_graph(*args, **kwargs)
+
+
+# What looks ids up instead of the compiled op, for the thread that traces an export and no other.
+_stand_ins: ContextVar[Mapping[Table, Callable[[Any], tf.Tensor]] | None] = ContextVar(
+    "stand_ins", default=None
+)
+_compiled_export_is_wanted: ContextVar[bool] = ContextVar("compiled_export", default=False)
+
+
+def stand_in(table: Table) -> Callable[[Any], tf.Tensor] | None:
+    """Returns what stands in for look-ups in the table at the moment, as a rule nothing."""
+    return (_stand_ins.get() or {}).get(table)
+
+
+@contextlib.contextmanager
+def looking_up_in(stand_ins: Mapping[Table, Callable[[Any], tf.Tensor]]) -> Iterator[None]:
+    """Has functions from a `lookup.Batch` to rows stand in for tables, in this thread, for a while.
+
+    Args:
+        stand_ins: The function of each table. Only look-ups outside training ask for it.
+    """
+    token = _stand_ins.set(stand_ins)
+    try:
+        yield
+    finally:
+        _stand_ins.reset(token)
+
+
+@contextlib.contextmanager
+def compiled_export() -> Iterator[None]:
+    """Tells that a SavedModel with the compiled op is what is wanted, so that none warns of it."""
+    token = _compiled_export_is_wanted.set(True)
+    try:
+        yield
+    finally:
+        _compiled_export_is_wanted.reset(token)
 
 
 def as_keys(tensor: tf.Tensor, key_dtype: tf.DType, *, where: str) -> tf.Tensor:
