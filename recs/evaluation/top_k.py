@@ -1,0 +1,154 @@
+"""Recall and NDCG of a ranking of the full catalogue, a chunk of users at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from recs.errors import explain
+from recs.evaluation.held_out import HeldOut
+
+# Scores held at once, 128 MB: users by items would be 4 TB for a million of each.
+_SCORES_AT_ONCE = 32 * 1024 * 1024
+
+
+def evaluate_top_k(
+    user_vectors: np.ndarray,
+    item_vectors: np.ndarray,
+    held_out: HeldOut,
+    ks: Sequence[int] = (10, 50, 100),
+) -> dict[str, float]:
+    """Returns Recall@k and NDCG@k, means over users, with training items masked.
+
+    Of a user with held-out items `R`, let `hit_r` be 1 when the item at rank `r = 1, 2, ...` of the
+    whole catalogue without their training items is in `R`, and 0 otherwise. Then
+
+        recall@k = sum_{r<=k} hit_r / |R|
+        ndcg@k   = sum_{r<=k} hit_r / log2(r + 1)  /  sum_{r<=min(k, |R|)} 1 / log2(r + 1)
+
+    and the figures are the means over all users of `held_out`. Recall is divided by `|R|`, not by
+    `min(k, |R|)`: a user with more than `k` held-out items cannot reach 1. Scores are dot products
+    in float32; of equal scores the item first in the catalogue ranks first; NaN ranks last.
+
+    Args:
+        user_vectors: `(users, dim)`, in the order of `held_out.users`.
+        item_vectors: `(items, dim)`, in the order of `held_out.catalogue`.
+        held_out: what the ranking is judged by.
+        ks: lengths of the list. Defaults to `(10, 50, 100)`.
+
+    Shapes: `(users, dim)`, `(items, dim)` -> a dict of `recall@k` and `ndcg@k` for each of `ks`.
+
+    Raises:
+        ValueError: when shapes do not fit, or `ks` are no positive integers.
+
+    Example:
+    ```python
+    >>> import numpy as np
+    >>> from recs.data import Interactions
+    >>> from recs.evaluation import HeldOut, evaluate_top_k
+    >>> train = Interactions({"user": [1, 2, 2], "item": [5, 6, 7]})
+    >>> held_out = HeldOut.of(train, Interactions({"user": [1], "item": [7]}))
+    >>> scores = np.array([[9.0], [3.0], [2.0]])  # of items 5 (seen), 6 and 7
+    >>> evaluate_top_k(np.ones((1, 1)), scores, held_out, ks=(1, 2))
+    {'recall@1': 0.0, 'ndcg@1': 0.0, 'recall@2': 1.0, 'ndcg@2': 0.6309297535714575}
+
+    ```
+    """
+    if not ks or any(isinstance(k, bool) or not isinstance(k, int) or k < 1 for k in ks):
+        raise _bad("`ks`", "must be positive integers", f"ks={ks!r}")
+    longest = max(ks)
+    best = recommend_top_k(user_vectors, item_vectors, held_out.seen, longest)
+    width = len(held_out.catalogue)
+    users = len(held_out.users)
+    # A pair as one number, so that membership is one sorted search for all users.
+    wanted = np.sort(held_out.relevant @ np.array([width, 1]))
+    pairs = np.arange(users)[:, None] * width + best
+    found = np.searchsorted(wanted, pairs)
+    hits = (best >= 0) & (wanted[np.minimum(found, len(wanted) - 1)] == pairs)
+    relevant = np.bincount(held_out.relevant[:, 0], minlength=users)
+    discount = 1.0 / np.log2(np.arange(longest) + 2.0)
+    ideal = np.concatenate([[0.0], np.cumsum(discount)])
+    result: dict[str, float] = {}
+    for k in ks:
+        result[f"recall@{k}"] = float((hits[:, :k].sum(axis=1) / relevant).mean())
+        gained = hits[:, :k] @ discount[: hits[:, :k].shape[1]]
+        result[f"ndcg@{k}"] = float((gained / ideal[np.minimum(k, relevant)]).mean())
+    return result
+
+
+def recommend_top_k(
+    user_vectors: np.ndarray, item_vectors: np.ndarray, seen: np.ndarray, k: int
+) -> np.ndarray:
+    """Returns for each user the row numbers of the `k` best items they have not seen, best first.
+
+    Scores are made and sorted for as many users at a time as fit in 128 MB.
+
+    Args:
+        user_vectors: `(users, dim)`.
+        item_vectors: `(items, dim)`.
+        seen: `(pairs, 2)` row numbers of user and item that are not to be shown, sorted by user.
+        k: the length of the list, cut to the number of items.
+
+    Shapes: -> `(users, min(k, items))` int64; -1 where a user has seen everything else.
+
+    Raises:
+        ValueError: when the vectors are no matrices of one width, or `seen` is not sorted.
+
+    Example:
+    ```python
+    >>> import numpy as np
+    >>> from recs.evaluation import recommend_top_k
+    >>> items = np.array([[3.0], [2.0], [1.0]])
+    >>> recommend_top_k(np.array([[1.0], [-1.0]]), items, seen=np.array([[0, 0]]), k=2)
+    array([[1, 2],
+           [2, 1]])
+
+    ```
+    """
+    users, items = np.asarray(user_vectors, np.float32), np.asarray(item_vectors, np.float32)
+    if users.ndim != 2 or items.ndim != 2 or users.shape[1] != items.shape[1]:
+        shapes = f"shapes {users.shape} and {items.shape}"
+        raise _bad("`user_vectors` and `item_vectors`", "must be matrices of one width", shapes)
+    seen = np.asarray(seen, np.int64).reshape(-1, 2)
+    if (np.diff(seen[:, 0]) < 0).any():
+        raise _bad("`seen`", "must be sorted by user", f"{len(seen)} pairs that are not")
+    k = min(k, len(items))
+    step = max(1, _SCORES_AT_ONCE // max(1, len(items)))
+    parts = [np.zeros((0, k), np.int64)]
+    for start in range(0, len(users), step):
+        scores = users[start : start + step] @ items.T
+        scores = np.where(np.isnan(scores), -np.inf, scores)
+        first, last = np.searchsorted(seen[:, 0], [start, start + step])
+        rows, columns = seen[first:last, 0] - start, seen[first:last, 1]
+        masked = np.zeros(scores.shape, bool)
+        masked[rows, columns] = True
+        scores[masked] = -np.inf
+        parts.append(_best(scores, masked, k))
+    return np.concatenate(parts)
+
+
+def _best(scores: np.ndarray, masked: np.ndarray, k: int) -> np.ndarray:
+    """Returns the columns of the `k` largest scores of each row; equal ones by column."""
+    count = scores.shape[1]
+    if k < count:
+        # The k-th largest score: all above it are in, those equal to it by their column.
+        limit = np.partition(scores, count - k, axis=1)[:, count - k, None]
+        above = scores > limit
+        equal = (scores == limit) & ~masked
+        room = k - above.sum(axis=1, keepdims=True)
+        chosen = above | (equal & (np.cumsum(equal, axis=1) <= room))
+    else:
+        chosen = ~masked
+    best = np.full((len(scores), k), -1, np.int64)
+    rows, columns = np.nonzero(chosen)
+    order = np.lexsort([columns, -scores[rows, columns], rows])
+    rows, columns = rows[order], columns[order]
+    counts = np.bincount(rows, minlength=len(scores))
+    rank = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    best[rows, rank] = columns
+    return best
+
+
+def _bad(what: str, rule: str, received: str) -> ValueError:
+    return ValueError(explain(what, rule=rule, received=received, where="recs.evaluation"))

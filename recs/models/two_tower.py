@@ -1,0 +1,337 @@
+"""The two-tower model: retrieval by the dot product of a user's and an item's vector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from recs.data.items import Items
+from recs.errors import explain
+from recs.layers.dynamic_embedding import DynamicEmbedding
+from recs.layers.factorized_top_k import BruteForce
+from recs.models.base import Model
+from recs.models.catalogue import Catalogue
+from recs.models.recommendations import Recommendations
+from recs.models.tower import Tower
+from recs.tasks.retrieval import Retrieval
+
+# Rows encoded at once: enough to keep the cores busy, and no more memory than that needs.
+_ENCODE = 8192
+
+
+@keras.saving.register_keras_serializable("recs")
+class TwoTower(Model):
+    """Recommends the items whose vectors have the largest dot product with the user's.
+
+    One tower makes a vector of a user, one of an item, and `score(u, i) = q_u . c_i`. Training sees
+    pairs that happened, and the other items of the batch are each pair's negatives: the loss is
+    the softmax over the batch of `score / temperature - log p_i`, see `recs.tasks.Retrieval`.
+
+    Popular items are in more batches, hence are negatives more often. With `correct_sampling` their
+    probability `p_i` is taken out, so that scores estimate how likely the item is, popularity
+    included; it is read from `set_popularity`, which needs the items' training counts.
+
+    After training, `index` encodes the catalogue; `recommend` then answers. Masking: none. State:
+    towers, popularity, the index, ids and titles, all in `.keras` files.
+
+    Args:
+        user: The column of user ids. Defaults to `"user_id"`.
+        item: The column of item ids. Defaults to `"item_id"`.
+        embedding_dim: int, positive. Length of each embedding; larger fits more, and overfits
+            sooner. Defaults to `32`.
+        units: Sizes of the dense layers of both towers, the last the length of their vectors.
+            Defaults to `()`, for none: the vectors are the embeddings.
+        user_features: Further columns of the user. Defaults to `()`.
+        item_features: Further columns of the item, such as genres. Defaults to `()`.
+        id_dtype: `"string"` or `"int64"`. Defaults to `"string"`.
+        normalize: bool. Whether vectors have length 1; use a temperature near 0.1 then. Defaults
+            to `False`.
+        temperature: float, positive. Below 1 it sharpens the softmax. Defaults to `1.0`.
+        regularization: float. Factor of the squares of the batch's distinct embeddings. Defaults
+            to `0.0`.
+        correct_sampling: bool. Whether to subtract `log p_i`. Defaults to `False`.
+        remove_accidental_hits: bool. Whether a pair's own item, in the batch a second time, is no
+            negative of it. Defaults to `True`.
+        seed: int. Decides all initial values. Defaults to `None`: drawn from Python's `random`,
+            which `keras.utils.set_random_seed` seeds.
+        **kwargs: The arguments of `keras.Model`.
+
+    Shapes: a dict of columns `(batch,)`, lists `(batch, None)` -> a pair of `(batch, dim)`.
+
+    Raises:
+        ValueError: when a column is missing, or popularity is needed and was not set.
+
+    Example:
+    ```python
+    >>> import keras
+    >>> from recs.data import Interactions
+    >>> from recs.models import TwoTower
+    >>> log = Interactions({"user": ["ann", "ann", "bob"], "item": ["Heat", "Ran", "Up"]})
+    >>> model = TwoTower(user="user", item="item", embedding_dim=4, seed=1)
+    >>> model.compile(optimizer=keras.optimizers.Adagrad(0.5))
+    >>> history = model.fit(log.to_dataset(batch_size=3), epochs=50, verbose=0)
+    >>> model.index(["Heat", "Ran", "Up"]).recommend(["bob"], k=1).ids.tolist()
+    [['Up']]
+
+    ```
+
+    Reference: [Yi et al., 2019](https://doi.org/10.1145/3298689.3346996).
+    """
+
+    def __init__(
+        self,
+        *,
+        user: str = "user_id",
+        item: str = "item_id",
+        embedding_dim: int = 32,
+        units: Sequence[int] = (),
+        user_features: Sequence[str] = (),
+        item_features: Sequence[str] = (),
+        id_dtype: str = "string",
+        normalize: bool = False,
+        temperature: float = 1.0,
+        regularization: float = 0.0,
+        correct_sampling: bool = False,
+        remove_accidental_hits: bool = True,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._arguments = {
+            "user": user,
+            "item": item,
+            "embedding_dim": embedding_dim,
+            "units": list(units),
+            "user_features": list(user_features),
+            "item_features": list(item_features),
+            "id_dtype": id_dtype,
+            "normalize": normalize,
+            "temperature": temperature,
+            "regularization": regularization,
+            "correct_sampling": correct_sampling,
+            "remove_accidental_hits": remove_accidental_hits,
+            "seed": seed,
+        }
+        common = (embedding_dim, units)
+        shared = (id_dtype, normalize, regularization)
+        # Other seeds for the items, or user "7" and item "7" would start alike.
+        item_seed = None if seed is None else seed + 1009
+        self.query_tower = Tower(user, *common, user_features, *shared, seed, name="query_tower")
+        self.candidate_tower = Tower(
+            item, *common, item_features, *shared, item_seed, name="candidate_tower"
+        )
+        self.correct_sampling = correct_sampling
+        # One number an item, found by id: a table that is never trained.
+        self.popularity = DynamicEmbedding(
+            1, key_dtype=id_dtype, trainable=False, name="popularity", seed=0
+        )
+        self.task = Retrieval(
+            temperature=temperature, remove_accidental_hits=remove_accidental_hits
+        )
+        self.top_k = BruteForce(name="top_k")
+        self.catalogue = Catalogue(name="catalogue")
+        self.built = True
+
+    def set_popularity(self, counts: Mapping[Any, int]) -> TwoTower:
+        """Sets the items' sampling probabilities from their counts; returns the model.
+
+        Args:
+            counts: item id to its number of training interactions, as
+                `train.item_counts()` gives it. An item that is missing counts as very rare (1e-6).
+
+        Raises:
+            ValueError: when there are no counts, or one is not positive.
+        """
+        numbers = np.array(list(counts.values()), np.float64)
+        if not len(numbers) or not (numbers > 0).all():
+            raise ValueError(
+                explain(
+                    "`counts`",
+                    rule="must give each item a positive number",
+                    received=f"{len(numbers)} items, smallest {min(numbers, default=0)}",
+                    where=f"TwoTower '{self.name}'",
+                )
+            )
+        self.popularity.table.clear()
+        self.popularity.table.upsert(list(counts), (numbers / numbers.sum())[:, None])
+        return self
+
+    def call(self, inputs: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Returns the vectors of the users and of the items of a batch."""
+        return self.query_tower(inputs), self.candidate_tower(inputs)
+
+    def compute_loss(self, inputs: Any, training: bool = False) -> Any:
+        """Returns the in-batch softmax loss of a batch of pairs.
+
+        Args:
+            inputs: a dict with the towers' columns, one row a pair.
+            training: whether the model is trained.
+        """
+        queries, candidates = self(inputs, training=training)
+        ids = tf.convert_to_tensor(inputs[self.candidate_tower.column])
+        probability = None
+        if self.correct_sampling:
+            self._check_popularity()
+            probability = self.popularity(ids)[:, 0]
+        return self.task(
+            queries,
+            candidates,
+            # Numbers of the batch's distinct ids: comparing 1024 x 1024 strings takes longer than
+            # the whole rest of the step.
+            candidate_ids=tf.unique(ids).idx,
+            candidate_sampling_probability=probability,
+            compute_metrics=not training,
+        )
+
+    def _check_popularity(self) -> None:
+        with tf.init_scope():  # Asked once, while the step is traced.
+            known = self.popularity.table.size()
+        if not known:
+            raise ValueError(
+                explain(
+                    "`correct_sampling`",
+                    rule="must be given the items' counts before training",
+                    received="no counts",
+                    where=f"TwoTower '{self.name}'",
+                    remedy="Call `model.set_popularity(train.item_counts())`.",
+                )
+            )
+
+    def query_vectors(self, users: Any) -> np.ndarray:
+        """Returns the users' vectors, `(users, dim)` float32.
+
+        Args:
+            users: ids, or a dict of columns where the model has user features.
+        """
+        return _encode(self.query_tower, users)
+
+    def candidate_vectors(self, items: Any) -> np.ndarray:
+        """Returns the items' vectors, `(items, dim)` float32.
+
+        Args:
+            items: ids, a dict of columns, or `recs.data.Items`.
+        """
+        if isinstance(items, Items):
+            tower = self.candidate_tower
+            items = {tower.column: items.item, **{name: items[name] for name in tower.features}}
+        return _encode(self.candidate_tower, items)
+
+    def index(self, items: Any, titles: Sequence[str] | None = None) -> TwoTower:
+        """Encodes the catalogue that `recommend` chooses from; returns the model.
+
+        Call it after training, and again after more of it.
+
+        Args:
+            items: ids, a dict of columns, or `recs.data.Items`, which brings its titles.
+            titles: a title for each. Defaults to `None`: those of `Items`, or none.
+        """
+        vectors = self.candidate_vectors(items)
+        if isinstance(items, Items):
+            ids, titles = items.item, items.title if titles is None else titles
+        else:
+            ids = items[self.candidate_tower.column] if isinstance(items, Mapping) else items
+        ids = _as_ids(ids)
+        self.top_k.index(vectors, tf.constant(ids, tf.string if ids.dtype == object else None))
+        self.catalogue.set(ids, titles)
+        return self
+
+    def recommend(
+        self, users: Any, k: int = 10, exclude: Sequence[Any] | None = None
+    ) -> Recommendations:
+        """Returns the `k` best items of the catalogue for each user.
+
+        Args:
+            users: ids, or a dict of columns where the model has user features.
+            k: how many. Defaults to `10`.
+            exclude: for each user the ids not to be recommended, such as those they have. Defaults
+                to `None`, for none.
+
+        Raises:
+            ValueError: when a user was not in training, when `exclude` has another length than
+                `users`, when there is no index, or `k` exceeds it.
+        """
+        ids = _as_ids(users[self.query_tower.column] if isinstance(users, Mapping) else users)
+        self._check_users(ids)
+        queries = self.query_vectors(users)
+        if exclude is None:
+            scores, best = self.top_k(queries, k=k)
+        else:
+            scores, best = self.top_k.query_with_exclusions(
+                queries, self._rectangle(exclude, len(ids)), k=k
+            )
+        found = best.numpy()
+        if found.dtype == object:
+            found = np.array([i.decode() for i in found.ravel()], object).reshape(found.shape)
+        titles = self.catalogue.titles_of(found)
+        return Recommendations(found, scores.numpy(), titles if (titles != "").any() else None)
+
+    def _check_users(self, ids: np.ndarray) -> None:
+        known = self.query_tower.knows(ids)
+        if known.all() or self.query_tower.features:
+            return  # A new user with features is placed by those.
+        some = self.query_tower.embedding.table.export()[0][:3].tolist()
+        like = ", ".join(repr(i.decode() if isinstance(i, bytes) else i) for i in some)
+        raise ValueError(
+            explain(
+                "A user",
+                rule="must be one that training has seen",
+                received=repr(ids[~known][0]),
+                where=f"TwoTower '{self.name}'",
+                remedy=f"Ids look like {like}.",
+            )
+        )
+
+    def _rectangle(self, exclude: Sequence[Any], users: int) -> tf.Tensor:
+        """Returns the exclusions as a matrix, rows filled up with an id that no item has."""
+        rows = [list(row) for row in exclude]
+        if len(rows) != users:
+            raise ValueError(
+                explain(
+                    "`exclude`",
+                    rule="must have a list of ids for each user",
+                    received=f"{len(rows)} lists, {users} users",
+                    where=f"TwoTower '{self.name}'",
+                )
+            )
+        width = max(map(len, rows), default=0)
+        absent = self.catalogue.absent()
+        filled = [row + [absent] * (width - len(row)) for row in rows]
+        string = self.candidate_tower.id_dtype == "string"
+        array = np.array(filled, object if string else np.int64).reshape(users, width)
+        return tf.constant(array, tf.string if string else tf.int64)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that rebuild the model; what it has learnt is state."""
+        return {**super().get_config(), **self._arguments}
+
+
+def _as_ids(ids: Any) -> np.ndarray:
+    """Returns ids as int64 or an object array of `str`."""
+    array = np.asarray(ids)
+    return array.astype(object) if array.dtype.kind == "U" else array
+
+
+def _encode(tower: Tower, columns: Any) -> np.ndarray:
+    """Returns the vectors of ids or columns, a batch at a time."""
+    given = columns if isinstance(columns, Mapping) else {tower.column: _as_ids(columns)}
+    given = {name: given[name] for name in tower.columns if name in given}
+    tensors = {name: _tensor(column) for name, column in given.items()}
+    rows = len(next(iter(given.values())))
+    parts = [np.zeros((0, tower.output_dim), np.float32)]
+    for start in range(0, rows, _ENCODE):
+        batch = {name: tensor[start : start + _ENCODE] for name, tensor in tensors.items()}
+        parts.append(keras.ops.convert_to_numpy(tower(batch, training=False)).astype(np.float32))
+    return np.concatenate(parts)
+
+
+def _tensor(column: Any) -> Any:
+    if hasattr(column, "to_tensor") and not isinstance(column, tf.RaggedTensor):
+        return column.to_tensor()  # A RaggedColumn.
+    if isinstance(column, tf.RaggedTensor | tf.Tensor):
+        return column
+    array = _as_ids(column)
+    return tf.constant(array, tf.string if array.dtype == object else None)
