@@ -19,12 +19,12 @@ class Ranking(Task):
     is `loss(y_true=labels, y_pred=predictions, sample_weight=sample_weight)`.
 
     Masking: a Keras mask on the predictions takes masked elements out of the loss, as in Keras,
-    and out of the metrics too when it has the predictions' shape. An empty batch has loss 0
+    and out of the metrics too. An empty batch has loss 0
     under the default loss.
 
     Args:
-        loss: `keras.losses.Loss`, its name, or any callable with the three arguments above.
-            Defaults to `None`, which is `keras.losses.BinaryCrossentropy()`.
+        loss: `keras.losses.Loss`, or any callable with the three arguments above. to
+            `None`, which is `keras.losses.BinaryCrossentropy()`.
         metrics: Keras metrics of labels, predictions and weights. Defaults to `None`, for none.
         prediction_metrics: Keras metrics of the predictions alone, such as a mean. Defaults to
             `None`, for none.
@@ -63,7 +63,7 @@ class Ranking(Task):
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
-        self._loss = keras.losses.get(loss) if loss else keras.losses.BinaryCrossentropy()
+        self._loss = keras.losses.BinaryCrossentropy() if loss is None else loss
         self._ranking_metrics = as_list(metrics)
         self._prediction_metrics = as_list(prediction_metrics)
         self._label_metrics = as_list(label_metrics)
@@ -88,6 +88,9 @@ class Ranking(Task):
                 and saves their time. Defaults to `True`.
         """
         loss = self._loss(y_true=labels, y_pred=predictions, sample_weight=sample_weight)
+        if tuple(loss.shape) == (0,):
+            # What Keras's losses make of an empty batch, whatever their reduction.
+            loss = ops.sum(loss)
         if not compute_metrics:
             return loss
         weights = _with_mask(sample_weight, predictions)
@@ -122,7 +125,7 @@ class Ranking(Task):
 def _with_mask(sample_weight: Any, predictions: Any) -> Any:
     """Returns the weights, zero where the predictions are masked: metrics do not look by itself."""
     mask = getattr(predictions, "_keras_mask", None)
-    if mask is None or len(mask.shape) != len(predictions.shape):
+    if mask is None:
         return sample_weight
     mask = ops.cast(mask, "float32")
     if sample_weight is None:

@@ -92,7 +92,7 @@ class Retrieval(Task):
                     where=f"Retrieval '{self.name}'",
                 )
             )
-        self._loss = keras.losses.get(loss)
+        self._loss = loss
         self._factorized_metrics = as_list(metrics)
         self._batch_metrics = as_list(batch_metrics)
         self._loss_metrics = as_list(loss_metrics)

@@ -106,9 +106,8 @@ class BruteForce(TopK):
         if not dtype:
             raise self._not_indexed()
         k = self._k if k is None else k
-        limit = self.num_candidates()
-        self._check_k(k, limit)
         scores = self._compute_score(self._embed(queries), self._candidates.read_value())
+        scores = self._check_k(scores, k, self.num_candidates())
         best, rows = tf.math.top_k(tf.cast(scores, tf.float32), k=k)
         stored = self._strings if dtype == "string" else self._numbers
         return best, ids.decode(tf.gather(stored.read_value(), rows), dtype)

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from recs.errors import explain
-from recs.layers.factorized_top_k.top_k import TopK
+from recs.layers.factorized_top_k.top_k import TopK, after_check
 
 
 @dataclasses.dataclass
@@ -160,7 +160,7 @@ class Streaming(TopK):
                 where=self._where,
                 remedy="Batch more, drop the remainder, or set `handle_incomplete_batches=True`.",
             )
-            tf.debugging.assert_less_equal(k, columns, message=message)
+            scores = after_check(scores, k, columns, message)
         return tf.math.top_k(scores, k=k, sorted=self._sorted_order)
 
     def _explained(self, error: Exception) -> Exception:

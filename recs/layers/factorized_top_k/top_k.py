@@ -133,9 +133,10 @@ class TopK(keras.Model, abc.ABC):
         retrieved = k + (exclusions.shape[1] or tf.shape(exclusions)[1])
         limit = self.num_candidates()
         if limit is not None:
-            self._check_k(k, limit)
             retrieved = _smaller(retrieved, limit)
         scores, identifiers = self(queries, k=retrieved)
+        if limit is not None:
+            scores = self._check_k(scores, k, limit)
         return exclusion.exclude(scores, identifiers, exclusions, k, self._where)
 
     def _compute_score(self, queries: Any, candidates: Any) -> Any:
@@ -161,19 +162,19 @@ class TopK(keras.Model, abc.ABC):
             )
         )
 
-    def _check_k(self, k: Any, limit: Any) -> None:
-        """Raises when `k` exceeds the number of candidates; in a graph, when it runs."""
-        rule = "must not exceed the number of candidates"
-        remedy = "Ask for fewer, or index more candidates."
-        if isinstance(k, int) and isinstance(limit, int):
-            if k > limit:
-                received = f"k={k}, {limit} candidates"
-                raise ValueError(
-                    explain("`k`", rule=rule, received=received, where=self._where, remedy=remedy)
-                )
-            return
-        message = explain("`k`", rule=rule, received="see below", where=self._where, remedy=remedy)
-        tf.debugging.assert_less_equal(tf.cast(k, tf.int32), limit, message=message)
+    def _check_k(self, scores: tf.Tensor, k: Any, limit: Any) -> tf.Tensor:
+        """Returns the scores; raises when `k` exceeds their number, in a graph when it runs."""
+        received = f"k={k}, {limit} candidates" if isinstance(limit, int) else "more"
+        message = explain(
+            "`k`",
+            rule="must not exceed the number of candidates",
+            received=received,
+            where=self._where,
+            remedy="Ask for fewer, or index more candidates.",
+        )
+        if isinstance(limit, int) and int(k) > limit:
+            raise ValueError(message)
+        return after_check(scores, k, limit, message)
 
     def _check_dataset(self, candidates: tf.data.Dataset) -> None:
         """Raises unless the dataset yields embeddings, or pairs of identifiers and embeddings."""
@@ -217,3 +218,10 @@ def _smaller(first: Any, second: Any) -> Any:
     if isinstance(first, int) and isinstance(second, int):
         return min(first, second)
     return tf.minimum(tf.cast(first, tf.int32), tf.cast(second, tf.int32))
+
+
+def after_check(tensor: tf.Tensor, k: Any, limit: Any, message: str) -> tf.Tensor:
+    """Returns a tensor that exists only where `k` is at most `limit`: else the op fails first."""
+    check = tf.debugging.assert_less_equal(tf.cast(k, tf.int32), limit, message=message)
+    with tf.control_dependencies([] if check is None else [check]):
+        return tf.identity(tensor)

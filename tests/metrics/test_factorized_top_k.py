@@ -1,0 +1,162 @@
+"""`FactorizedTopK` against NumPy in float64."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recs.layers.factorized_top_k import BruteForce, Streaming, TopK
+from recs.metrics import Factorized, FactorizedTopK
+
+
+def _dataset(*parts, batch=7):
+    return tf.data.Dataset.from_tensor_slices(parts if len(parts) > 1 else parts[0]).batch(batch)
+
+
+def _hits(queries, positives, corpus, k):
+    scores = queries.astype("float64") @ corpus.astype("float64").T
+    own = np.sum(queries.astype("float64") * positives, axis=1, keepdims=True)
+    return (np.sum(scores > own + 1e-9, axis=1) < k).mean()
+
+
+@pytest.mark.parametrize("index", [None, BruteForce, Streaming])
+def test_own_copies_do_not_count(rng, index):
+    # With float32 sums of 64 terms about a third of the copies score higher than the original.
+    corpus = rng.normal(size=(400, 64)).astype("float32")
+    chosen = rng.integers(0, 400, 300)
+    queries = corpus[chosen] * 0.3 + rng.normal(size=(300, 64)).astype("float32")
+    source = _dataset(corpus)
+    if index is not None:
+        source = index().index_from_dataset(source)
+    metric = FactorizedTopK(source, ks=(1, 5, 20))
+    metric.update_state(queries, corpus[chosen])
+    want = [_hits(queries, corpus[chosen], corpus, k) for k in (1, 5, 20)]
+    np.testing.assert_allclose(metric.result(), want, atol=1e-6)
+    by_id = FactorizedTopK(source, ks=(1, 5, 20))
+    by_id.update_state(queries, corpus[chosen], true_candidate_ids=chosen)
+    np.testing.assert_allclose(by_id.result(), want, atol=1e-6)
+
+
+def test_real_differences_do_count():
+    # One unit in a thousand is far above what rounding does in 8 dimensions.
+    corpus = np.ones((2, 8), "float32")
+    corpus[1] *= 1.001
+    metric = FactorizedTopK(_dataset(corpus), ks=(1,))
+    metric.update_state(np.ones((1, 8)), corpus[:1])
+    assert float(metric.result()[0]) == 0.0
+    metric.update_state(np.ones((1, 8)), corpus[1:])
+    assert float(metric.result()[0]) == 0.5
+
+
+def test_ties_are_hits():
+    metric = FactorizedTopK(_dataset(np.ones((9, 2), "float32")), ks=(1,))
+    metric.update_state(np.ones((3, 2)), np.ones((3, 2)))
+    assert float(metric.result()[0]) == 1.0
+
+
+def test_positive_outside_of_the_corpus():
+    metric = FactorizedTopK(_dataset(np.array([[1.0], [3.0]], "float32")), ks=(1, 2))
+    metric.update_state(np.ones((2, 1)), np.array([[2.0], [4.0]]))
+    assert [float(x) for x in metric.result()] == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("index", [BruteForce, Streaming])
+@pytest.mark.parametrize("by_id", [False, True])
+def test_fewer_candidates_than_k(index, by_id):
+    corpus = np.array([[1.0], [2.0], [3.0]], "float32")
+    metric = FactorizedTopK(index().index_from_dataset(_dataset(corpus)), ks=(1, 100))
+    ids = np.array([0, 2]) if by_id else None
+    update = tf.function(lambda q, c: metric.update_state(q, c, true_candidate_ids=ids))
+    for call in (update, update.python_function):
+        metric.reset_state()
+        call(tf.ones((2, 1)), tf.constant(corpus[[0, 2]]))
+        assert [float(x) for x in metric.result()] == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 1)])
+@pytest.mark.parametrize("by_id", [False, True])
+def test_weights(shape, by_id):
+    corpus = np.array([[1.0], [2.0]], "float32")
+    metric = FactorizedTopK(_dataset(np.array(["a", "b"]), corpus), ks=(1,))
+    metric.update_state(
+        np.ones((2, 1)),
+        corpus,
+        true_candidate_ids=np.array(["a", "b"]).reshape(shape) if by_id else None,
+        sample_weight=np.array([1.0, 3.0]).reshape(shape),
+    )
+    assert float(metric.result()[0]) == 0.75
+
+
+def test_state_is_kept_and_reset():
+    corpus = np.array([[1.0], [2.0]], "float32")
+    metric = FactorizedTopK(_dataset(corpus), ks=(1,), name="m")
+    metric.update_state(np.ones((1, 1)), corpus[1:])
+    metric.update_state(np.ones((1, 1)), corpus[:1])
+    assert float(metric.result()[0]) == 0.5
+    for reset in (metric.reset_state, metric.reset_states):
+        metric.update_state(np.ones((1, 1)), corpus[1:])
+        reset()
+        assert float(metric.result()[0]) == 0.0
+    assert [m.name for m in metric.metrics] == ["m/top_1_categorical_accuracy"]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_no_hit(bad):
+    metric = FactorizedTopK(_dataset(np.ones((3, 2), "float32")), ks=(3,))
+    metric.update_state(np.array([[bad, 1.0], [1.0, 1.0]], "float32"), np.ones((2, 2)))
+    assert float(metric.result()[0]) == 0.5
+
+
+def test_empty_batch():
+    metric = FactorizedTopK(_dataset(np.ones((3, 2), "float32")), ks=(1,))
+    metric.update_state(np.zeros((0, 2)), np.zeros((0, 2)))
+    assert float(metric.result()[0]) == 0.0
+
+
+class Approximate(TopK):
+    """Gives what it is told to, in no order, padded with NaN."""
+
+    def index(self, candidates, identifiers=None):
+        raise NotImplementedError
+
+    def call(self, queries, k=None):
+        return tf.constant([[1.0, np.nan, 3.0, 2.0]]), tf.constant([[10, 11, 12, 13]])
+
+    def is_exact(self):
+        return False
+
+
+def test_approximate_indexes():
+    metric = FactorizedTopK(Approximate(k=4), ks=(1, 2, 4))
+    with pytest.raises(ValueError, match=r"`true_candidate_ids` must be given .* not exact"):
+        metric.update_state(np.ones((1, 1)), np.ones((1, 1)))
+    for true, want in ((12, [1, 1, 1]), (13, [0, 1, 1]), (10, [0, 0, 1]), (11, [0, 0, 0])):
+        metric.reset_state()
+        metric.update_state(np.ones((1, 1)), np.ones((1, 1)), true_candidate_ids=[true])
+        assert [float(x) for x in metric.result()] == want
+
+
+def test_errors():
+    rows = _dataset(np.ones((3, 2), "float32"))
+    with pytest.raises(ValueError, match=r"`ks` must be positive integers. Received: ks=\(0,\)"):
+        FactorizedTopK(rows, ks=(0,))
+    with pytest.raises(ValueError, match="`ks` must be positive integers"):
+        FactorizedTopK(rows, ks=())
+    with pytest.raises(TypeError, match=r"`candidates` must be .* Received: ndarray"):
+        FactorizedTopK(np.ones((3, 2)))
+
+
+def test_config_keeps_the_index_but_not_its_dataset():
+    metric = FactorizedTopK(_dataset(np.ones((3, 2), "float32")), ks=(2, 1), name="m")
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(metric))
+    assert again.get_config()["ks"] == [2, 1]
+    assert [m.name for m in again.metrics] == [m.name for m in metric.metrics]
+    with pytest.raises(ValueError, match="must be indexed before"):
+        again.update_state(np.ones((1, 2)), np.ones((1, 2)))
+
+
+def test_base_is_abstract():
+    with pytest.raises(TypeError, match="abstract"):
+        Factorized()
