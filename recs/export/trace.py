@@ -1,0 +1,138 @@
+"""From signatures to functions that are traced, and to what these functions hold on to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from recs.errors import explain
+from recs.export import stock_lookup
+from recs.export.static_index import StaticIndex
+from recs.layers.table_anchor import TableAnchor
+from recs.ops.lookup import Batch
+from recs.ops.table import Table, looking_up_in
+
+Resource = tf.saved_model.experimental.TrackableResource
+
+
+def layers_with_tables(model: keras.layers.Layer) -> list[Any]:
+    """Returns the layers of a model that own tables, however deep they are nested."""
+    anchors = [getattr(variable, "constraint", None) for variable in model.variables]
+    owners = {id(a.layer): a.layer for a in anchors if isinstance(a, TableAnchor)}
+    return list(owners.values())
+
+
+def static_look_ups(layers: list[Any], row_dtype: str) -> dict[Table, Callable[[Batch], tf.Tensor]]:
+    """Returns, for the table of each layer, the look-up in a static copy of it."""
+    return {layer.table: _static_look_up(layer, row_dtype) for layer in layers}
+
+
+def _static_look_up(layer: Any, row_dtype: str) -> Callable[[Batch], tf.Tensor]:
+    where = f"DynamicEmbedding '{layer.name}'"
+    keys, rows = layer.table.export()
+    index = StaticIndex(keys, rows, layer.default_value, row_dtype, where)
+
+    def find(batch: Batch) -> tf.Tensor:
+        _refuse_compiled_caller(where)
+        return stock_lookup.find(index, batch, where)
+
+    return find
+
+
+def _refuse_compiled_caller(where: str) -> None:
+    """Raises when a `tf.function` inside of the one that is traced looks ids up.
+
+    It keeps its trace for later calls, and from then on would look ids up in the static copy, in
+    the original model too.
+    """
+    graph = tf.compat.v1.get_default_graph()
+    functions = 0
+    while graph is not None:
+        # Branches and loops have graphs of other classes, and no trace to keep.
+        functions += type(graph).__name__ == "FuncGraph"
+        graph = getattr(graph, "outer_graph", None)
+    if functions > 1:
+        raise ValueError(
+            explain(
+                "A function that looks ids up while a model is exported",
+                rule="must not be compiled by `tf.function` itself, because it would keep what is "
+                "traced here",
+                received="a look-up in a `tf.function` inside of the signature",
+                where=where,
+                remedy="Leave the decorator out (`fit`, `predict` and exports compile anyway), or "
+                "export with `stock_ops=False`.",
+            )
+        )
+
+
+def trace(
+    signatures: Mapping[str, Any], stand_ins: Mapping[Table, Callable[[Batch], tf.Tensor]]
+) -> dict[str, Any]:
+    """Returns a concrete function for each signature, traced afresh.
+
+    Args:
+        signatures: `tf.function`s with an `input_signature`, by name.
+        stand_ins: What looks ids up instead of the tables.
+
+    Raises:
+        ValueError: a signature is no such function.
+    """
+    traced = {}
+    for name, function in signatures.items():
+        specs = getattr(function, "input_signature", None)
+        if specs is None:
+            raise ValueError(
+                explain(
+                    f"Signature '{name}'",
+                    rule="must be a `tf.function` with an `input_signature`",
+                    received=function,
+                    where="recs.export.saved_model",
+                    remedy="Write `@tf.function(input_signature=[tf.TensorSpec(...)])`.",
+                )
+            )
+        # Afresh, because what was traced before looks ids up in the tables.
+        fresh = tf.function(function.python_function, input_signature=specs)
+        with looking_up_in(stand_ins):
+            traced[name] = fresh.get_concrete_function()
+    return traced
+
+
+class Exported(tf.Module):
+    """What a SavedModel is written from: the state that its functions use, and nothing else.
+
+    Args:
+        traced: Concrete functions.
+        roots: Where to look for the resources they use, such as the tables of `StringLookup`.
+    """
+
+    def __init__(self, traced: Mapping[str, Any], roots: list[Any]) -> None:
+        super().__init__(name="exported")
+        functions = list(traced.values())
+        self.state = list({id(v): v for f in functions for v in f.graph.variables}.values())
+        used = {id(tensor) for f in functions for tensor in f.captured_inputs}
+        self.resources = [r for r in reachable_resources(roots) if id(r.resource_handle) in used]
+
+
+def reachable_resources(roots: list[Any]) -> Iterator[Any]:
+    """Yields the resources that are attributes of layers and modules, however deep.
+
+    TensorFlow's own walk leaves out what Keras layers hold in dicts and lists.
+    """
+    seen: dict[int, Any] = {}
+    waiting = list(roots)
+    while waiting:
+        item = waiting.pop()
+        if id(item) in seen:
+            continue
+        seen[id(item)] = item
+        if isinstance(item, Resource):
+            yield item
+        elif isinstance(item, Mapping):
+            waiting.extend(item.values())
+        elif isinstance(item, list | tuple | set):
+            waiting.extend(item)
+        elif isinstance(item, keras.layers.Layer | tf.Module):
+            waiting.extend(vars(item).values())
