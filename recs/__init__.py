@@ -1,5 +1,43 @@
-"""Recommender models for Keras 3, on embeddings that grow with the ids they see."""
+"""Recommender models for Keras 3, on embeddings that grow with the ids they see.
+
+The subpackages are imported when they are first used, so that `import recs` costs nothing and
+`recs --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from recs.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from recs import data, export, layers, losses, metrics, models, optimizers, tasks
+    from recs.models import Model
+
+_SUBPACKAGES = ("data", "export", "layers", "losses", "metrics", "models", "optimizers", "tasks")
+
+__all__ = [
+    "Model",
+    "__version__",
+    "data",
+    "export",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "tasks",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"recs.{name}")
+    if name == "Model":
+        return importlib.import_module("recs.models").Model
+    raise AttributeError(f"module 'recs' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

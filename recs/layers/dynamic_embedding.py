@@ -21,7 +21,7 @@ KEY_DTYPES = ("int64", "string")
 
 @keras.saving.register_keras_serializable("recs")
 class DynamicEmbedding(keras.layers.Layer):
-    """Maps ids to trainable vectors, without a vocabulary: new ids get a row when training sees them.
+    """Maps ids to trainable vectors without a vocabulary: new ids get a row in training.
 
     A step costs what the batch has of distinct ids, whatever the table holds. With `combiner`, the
     ids along the last axis form one vector: `f * sum_p(w_p * x_p)`, where `f` is 1 (`"sum"`),
@@ -29,11 +29,15 @@ class DynamicEmbedding(keras.layers.Layer):
 
     In training (`training=True`, as in `fit`), an unknown id gets its initial row, a function of
     `seed` and id alone, which is stored. Otherwise, and when `trainable` is false, nothing is
-    inserted and an unknown id gets `default_value`. Rows of the batch are updated when the
-    optimizer applies, as the Keras optimizer of that name would with the dense gradient; other
-    rows, and their slots, stay as they are (the "lazy" reading of Adam and momentum). A backward
-    pass that no optimizer applies before the next forward pass is discarded and counted in
-    `table.stats()`; to accumulate gradients, use the optimizer's `gradient_accumulation_steps`.
+    inserted and an unknown id gets `default_value`. (As for dropout, a subclassed `keras.Model`
+    passes `training` on only when its own `call` has that argument.)
+
+    Rows of the batch are updated when the optimizer applies, as the Keras optimizer of that name
+    would with the dense gradient; other rows, and their slots, stay as they are (the "lazy" reading
+    of Adam and momentum). What counts is every backward pass through the layer since its last
+    forward pass. Passes that no optimizer applies before the next forward pass are discarded and
+    counted in `table.stats()`; to accumulate gradients, use the optimizer's
+    `gradient_accumulation_steps`.
 
     Masking: masked positions, and ids equal to `mask_key`, give zeros without a combiner and are
     left out with one; an empty bag gives zeros. With `mask_key`, the layer passes a mask on.
@@ -75,7 +79,6 @@ class DynamicEmbedding(keras.layers.Layer):
         ValueError: an argument is not of the kinds above, or ids are not of `key_dtype`.
 
     Example:
-
     ```python
     >>> layer = recs.layers.DynamicEmbedding(2, embeddings_initializer="ones")
     >>> layer(np.array([5, -3]), training=True).numpy().tolist()
@@ -106,7 +109,7 @@ class DynamicEmbedding(keras.layers.Layer):
         super().__init__(**kwargs)
         self.autocast = False  # ids are not to be rounded
         self.supports_jit = False  # XLA has no such op; the rest of the model runs without it
-        self.supports_masking = mask_key is not None
+        self.supports_masking = True
         self._check_arguments(output_dim, key_dtype, combiner, mask_key)
         self.output_dim = output_dim
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
@@ -144,7 +147,7 @@ class DynamicEmbedding(keras.layers.Layer):
                 autocast=False,
                 trainable=False,
             )
-            if self.compute_dtype == "float16"
+            if self._output_dtype == "float16"
             else None
         )
 
@@ -152,6 +155,29 @@ class DynamicEmbedding(keras.layers.Layer):
     def optimizer(self) -> keras.optimizers.Optimizer | None:
         """The layer's own optimizer, or None when the model's or the default one is used."""
         return self._optimizers.own
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype of the ids: a `Sequential` gives it to the input of its first layer.
+
+        The vectors have the compute dtype of the layer's `dtype_policy`.
+        """
+        return str(self.key_dtype)
+
+    @property
+    def variable_dtype(self) -> str:
+        """As `compute_dtype`, or Keras would cast between the two; weights state their own."""
+        return str(self.key_dtype)
+
+    @property
+    def _output_dtype(self) -> str:
+        return str(self.dtype_policy.compute_dtype)
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Returns the vectors of a batch of ids; also takes lists, as `tf.constant` would."""
+        if isinstance(inputs, list | tuple | str | bytes | int):
+            inputs = tf.convert_to_tensor(inputs)
+        return super().__call__(inputs, *args, **kwargs)
 
     def call(
         self,
@@ -175,7 +201,7 @@ class DynamicEmbedding(keras.layers.Layer):
         else:
             static_find = stand_in(self.table)  # only while an export is traced
             rows = static_find(flat.batch) if static_find else lookup.find(self.table, flat.batch)
-        return flat.restore(tf.cast(rows, self.compute_dtype))
+        return flat.restore(tf.cast(rows, self._output_dtype))
 
     def _train(self, batch: lookup.Batch) -> tf.Tensor:
         rows, distinct = lookup.find_or_insert(
@@ -216,6 +242,7 @@ class DynamicEmbedding(keras.layers.Layer):
     def _probe_loss_scale(self, anchor: tf.Tensor) -> tf.Tensor:
         """Returns a zero loss; its gradient is what the whole loss was multiplied by."""
         seen = self._seen_loss_scale
+        assert seen is not None
 
         @tf.custom_gradient
         def probe(anchor: tf.Tensor):  # type: ignore[no-untyped-def]
@@ -234,7 +261,7 @@ class DynamicEmbedding(keras.layers.Layer):
             "loss scale",
             received="a gradient of a loss without it",
             where=self._where,
-            remedy="Add it, or use `recs.Model`, or give the layer the `LossScaleOptimizer` itself.",
+            remedy="Add it, use `recs.Model`, or give the layer the `LossScaleOptimizer` itself.",
         )
         assert self._seen_loss_scale is not None
         seen = tf.convert_to_tensor(self._seen_loss_scale)
@@ -244,11 +271,11 @@ class DynamicEmbedding(keras.layers.Layer):
         return scale
 
     def compute_mask(self, inputs: Any, mask: Any | None = None) -> Any | None:
-        """Returns where there are ids, when `mask_key` is set and no combiner takes them together."""
-        if self.mask_key is None or self.combiner is not None:
+        """Returns where there are ids, unless a combiner takes them together."""
+        if self.combiner is not None:
             return None
-        if not isinstance(inputs, tf.Tensor):
-            return None
+        if self.mask_key is None or not isinstance(inputs, tf.Tensor):
+            return mask
         present = tf.not_equal(inputs, tf.constant(self.mask_key, inputs.dtype))
         return present if mask is None else tf.logical_and(present, tf.cast(mask, tf.bool))
 
@@ -257,11 +284,11 @@ class DynamicEmbedding(keras.layers.Layer):
         shape = self.compute_output_shape(inputs.shape)
         ragged = bool(getattr(inputs, "ragged", False)) and len(shape) > 2
         if not ragged:
-            return keras.KerasTensor(shape, dtype=self.compute_dtype)
-        return keras.KerasTensor(shape, dtype=self.compute_dtype, ragged=True)
+            return keras.KerasTensor(shape, dtype=self._output_dtype)
+        return keras.KerasTensor(shape, dtype=self._output_dtype, ragged=True)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Returns the input's shape with `output_dim` added, or for the last axis with a combiner."""
+        """Returns the shape with `output_dim` added, or in place of the last axis (combiner)."""
         outer = tuple(input_shape)
         if self.combiner is not None and len(outer) > 1:
             outer = outer[:-1]

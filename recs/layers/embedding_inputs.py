@@ -1,10 +1,10 @@
-"""From every kind of input to one flat batch of ids, and from its rows back to the input's shape."""
+"""From every kind of input to one flat batch of ids, and from its rows back to its shape."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import tensorflow as tf
 
@@ -12,7 +12,7 @@ from recs.errors import explain
 from recs.ops.lookup import Batch
 from recs.ops.table import as_keys
 
-Ids = tf.Tensor | tf.RaggedTensor | tf.SparseTensor
+Ids: TypeAlias = tf.Tensor | tf.RaggedTensor | tf.SparseTensor
 
 
 @dataclasses.dataclass(frozen=True)

@@ -130,7 +130,14 @@ def _fingerprint(compiler: str) -> str:
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False)
     digest = hashlib.sha256()
     flags, links = _tensorflow_flags()
-    for part in (_tensorflow_version(), *flags, *links, version.stdout, *ENGINE_FLAGS, *BRIDGE_FLAGS):
+    for part in (
+        _tensorflow_version(),
+        *flags,
+        *links,
+        version.stdout,
+        *ENGINE_FLAGS,
+        *BRIDGE_FLAGS,
+    ):
         digest.update(part.encode() + b"\0")
     for source in _sources():
         digest.update(source.relative_to(SOURCES).as_posix().encode() + b"\0")
@@ -151,7 +158,9 @@ def _compile_and_link(compiler: str, target: pathlib.Path, warnings_as_errors: b
     extra = list(WARNINGS) if warnings_as_errors else []
     # Headers come with the C++ dialect TensorFlow was built with; the engine needs only that.
     dialect = [f for f in flags if f.startswith(("-std", "--std", "-D_GLIBCXX"))]
-    engine = [p for folder in ("table", "optimizers") for p in sorted((SOURCES / folder).glob("*.cc"))]
+    engine = [
+        p for folder in ("table", "optimizers") for p in sorted((SOURCES / folder).glob("*.cc"))
+    ]
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         # The bridge takes longest, so it goes first.
         jobs = [(SOURCES / BRIDGE, [*BRIDGE_FLAGS, *flags])]

@@ -47,7 +47,6 @@ class Table(tf.saved_model.experimental.TrackableResource):
         name: For messages. Tables are told apart by identity, never by name.
 
     Example:
-
     ```python
     >>> layer = recs.layers.DynamicEmbedding(2)
     >>> layer.table.upsert([7, -1], [[1.0, 2.0], [3.0, 4.0]])
@@ -180,7 +179,7 @@ class Table(tf.saved_model.experimental.TrackableResource):
         ops().recs_table_deserialize(self.handle, tf.convert_to_tensor(blocks, tf.string))
 
     def find(self, keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns rows `(n, dim)` and whether each id is there `(n,)`, for ids `(n,)`, as tensors."""
+        """Returns rows `(n, dim)` and whether each id is there `(n,)`, for ids `(n,)`."""
         none = tf.constant([], tf.int64)
         return ops().recs_table_find(
             self.handle, keys, tf.constant([], tf.bool), none, tf.constant([], tf.float32),
@@ -190,8 +189,10 @@ class Table(tf.saved_model.experimental.TrackableResource):
     def _keys(self, keys: Any) -> tf.Tensor:
         tensor = tf.convert_to_tensor(keys)
         if tensor.shape.num_elements() == 0:
-            return tf.cast(tf.zeros(tensor.shape), self.key_dtype) if self.key_dtype.is_integer else (
-                tf.zeros(tensor.shape, tf.string)
+            return (
+                tf.cast(tf.zeros(tensor.shape), self.key_dtype)
+                if self.key_dtype.is_integer
+                else (tf.zeros(tensor.shape, tf.string))
             )  # an empty list has no type of its own
         return as_keys(tensor, self.key_dtype, where=f"table '{self.name}'")
 
@@ -214,7 +215,7 @@ class Table(tf.saved_model.experimental.TrackableResource):
         return ops().recs_table_deserialize(self.handle, restored["blocks"])
 
     def _export_to_saved_model_graph(self, *args: Any, **kwargs: Any) -> list[tf.Tensor]:
-        """Warns that the SavedModel needs the compiled op; TensorFlow calls it for SavedModels only."""
+        """Warns that it needs the compiled op; TensorFlow calls it for SavedModels only."""
         if not _compiled_export_is_wanted.get():
             warnings.warn(
                 explain(
@@ -278,7 +279,10 @@ def as_keys(tensor: tf.Tensor, key_dtype: tf.DType, *, where: str) -> tf.Tensor:
         return tf.cast(tensor, tf.int64)
     remedy = "Give `key_dtype='string'` for string ids." if tensor.dtype == tf.string else ""
     if tensor.dtype.is_floating:
-        remedy = "Convert them before, so that no id is rounded: `ids.astype('int64')`."
+        remedy = (
+            "Convert them before, so that no id is rounded: `ids.astype('int64')`; begin a "
+            "`Sequential` with `keras.Input(shape, dtype='int64')`."
+        )
     if tensor.dtype == tf.uint64:
         remedy = "Keep their bits: `tf.bitcast(ids, tf.int64)`."
     raise ValueError(

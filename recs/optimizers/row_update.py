@@ -46,7 +46,7 @@ def row_update(optimizer: keras.optimizers.Optimizer, *, where: str) -> RowUpdat
     # A subclass may change the rule, so only the classes themselves are taken.
     if type(optimizer) is kinds.SGD:
         name = "sgd"
-        parameters = (float(config["momentum"]), float(config["nesterov"]))
+        parameters: tuple[float, ...] = (float(config["momentum"]), float(config["nesterov"]))
     elif type(optimizer) is kinds.Adagrad:
         name = "adagrad"
         parameters = (float(config["initial_accumulator_value"]), float(config["epsilon"]))

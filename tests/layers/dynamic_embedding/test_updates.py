@@ -130,9 +130,7 @@ def test_gradient_accumulation_of_a_bigger_batch_in_parts_agrees():
     ids, targets = batches(all_ids=True, steps=12)
     whole = dynamic_model(VOCABULARY, 3, keras.optimizers.Adam(0.01))
     whole.compile(keras.optimizers.Adam(0.01), "mse")
-    pairs = dynamic_model(
-        VOCABULARY, 3, keras.optimizers.Adam(0.01, gradient_accumulation_steps=2)
-    )
+    pairs = dynamic_model(VOCABULARY, 3, keras.optimizers.Adam(0.01, gradient_accumulation_steps=2))
     pairs.compile("sgd", "mse")
     train_on(whole, ids.reshape(6, 14, 3), targets.reshape(6, 14, 1))
     train_on(pairs, ids, targets)
@@ -171,9 +169,7 @@ def test_mixed_float16_divides_the_loss_scale_out_and_skips_what_overflows(eager
     assert stats["step"] == 20
     assert stats["discarded_passes"] == skipped - 1
     # Float16 has eleven bits; Adam's steps are of the learning rate's size each.
-    np.testing.assert_allclose(
-        rows_of(half, VOCABULARY), rows_of(expected, VOCABULARY), atol=5e-3
-    )
+    np.testing.assert_allclose(rows_of(half, VOCABULARY), rows_of(expected, VOCABULARY), atol=5e-3)
 
 
 def test_mixed_float16_with_the_compiled_scaler_as_the_layers_own_agrees():
@@ -185,9 +181,7 @@ def test_mixed_float16_with_the_compiled_scaler_as_the_layers_own_agrees():
     half.compile(scaler, "mse")
     train_on(expected, ids, targets)
     train_on(half, ids, targets)
-    np.testing.assert_allclose(
-        rows_of(half, VOCABULARY), rows_of(expected, VOCABULARY), atol=5e-3
-    )
+    np.testing.assert_allclose(rows_of(half, VOCABULARY), rows_of(expected, VOCABULARY), atol=5e-3)
 
 
 def test_mixed_float16_in_a_loop_without_the_layers_losses_is_refused():
