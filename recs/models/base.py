@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from recs.errors import explain
+from recs.export import saved_model
 from recs.training import tf_step
 
 if TYPE_CHECKING:
@@ -74,6 +75,36 @@ class _Steps(_Mixin):
         optimizer = getattr(self, "optimizer", None)
         if optimizer is not None and self.built:
             optimizer.build(self.trainable_variables)
+
+    def export(
+        self,
+        filepath: Any,
+        format: str = "tf_saved_model",
+        verbose: bool | str | None = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Writes the model for serving, with the arguments of `keras.Model.export`.
+
+        A SavedModel is written by `recs.export.saved_model`, so that TensorFlow Serving runs it
+        without the compiled op; Keras would write one that needs it.
+
+        Args:
+            filepath: Where to.
+            format: As in Keras. Defaults to `"tf_saved_model"`.
+            verbose: As in Keras, of the other formats. Defaults to `None`.
+            input_signature: `inputs` of `recs.export.saved_model`; for other formats as in Keras.
+                Defaults to `None`: the inputs that the model knows.
+            **kwargs: For a SavedModel `stock_ops`, `row_dtype`, `signatures` of
+                `recs.export.saved_model`; for other formats as in Keras.
+
+        Returns:
+            The path of a SavedModel.
+        """
+        if format != "tf_saved_model":
+            return super().export(filepath, format, verbose, input_signature, **kwargs)
+        kwargs.setdefault("inputs", input_signature)
+        return saved_model(self, filepath, **kwargs)
 
     @property
     def metrics(self) -> list[keras.Metric]:
@@ -179,21 +210,22 @@ class Model(_Steps, keras.Model):
         class, and every class above it too: one functional model would change this class, and so
         all models that are not functional.
         """
-        if not _is_functional(args, kwargs):
-            return super().__new__(cls)
-        if cls is not Model:
+        # A subclass may take two arguments of its own: only what reaches `__init__` below tells.
+        if cls is Model and _is_functional(args, kwargs):
+            return FunctionalModel(*args, **kwargs)
+        return super().__new__(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if _is_functional(args, kwargs):
             raise ValueError(
                 explain(
                     "A subclass of `recs.Model`",
                     rule="must not be made of `inputs` and `outputs`",
-                    received=f"{cls.__name__}(inputs, outputs)",
+                    received=f"inputs and outputs, to {type(self).__name__}",
                     where="recs.Model",
                     remedy="Make `recs.Model(inputs, outputs)`, or write `call`.",
                 )
             )
-        return FunctionalModel(*args, **kwargs)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self._own_loss:
             self._loss_means = tf_step.loss_trackers()
