@@ -45,7 +45,7 @@ class Task(keras.layers.Layer):
         name: str. The layer's name. Defaults to `None`, which lets Keras choose one.
         **kwargs: The arguments of `keras.layers.Layer`.
 
-    Shapes: `call` of the subclass says them; the result is a scalar.
+    Shapes: `call` of the subclass says them; the result is a scalar, unless its loss is not.
 
     Example:
     ```python
@@ -68,7 +68,3 @@ class Task(keras.layers.Layer):
         bound = inspect.signature(self.call).bind(*args, **kwargs)
         first, *others = bound.arguments.items()
         return super().__call__(first[1], **dict(others))
-
-    def compute_output_shape(self, *_: Any, **__: Any) -> tuple[()]:
-        """Returns the shape of a scalar."""
-        return ()

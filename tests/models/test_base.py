@@ -445,8 +445,28 @@ def test_functional_models_leave_the_class_as_it_is():
     _functional(Model)
     assert Model.__mro__ == before
     test_step_follows_the_formula({})
-    with pytest.raises(ValueError, match=r"must not be made of `inputs` and `outputs`.*Linear"):
-        _functional(Linear)
+
+    class Plain(Model):
+        pass
+
+    with pytest.raises(ValueError, match=r"must not be made of `inputs` and `outputs`.*Plain"):
+        _functional(Plain)
+    assert Model.__mro__ == before
+
+
+def test_subclasses_take_any_two_arguments():
+    class Pair(Model):
+        def __init__(self, first, second):
+            super().__init__()
+            self.both = [first, second]
+
+        def compute_loss(self, inputs, training=False):
+            return ops.sum(self.both[1](self.both[0](inputs["x"])))
+
+    model = Pair(keras.layers.Dense(2), keras.layers.Dense(1))
+    model.compile(optimizer="sgd")
+    model.fit(_dataset(), verbose=0)
+    assert len(model.trainable_weights) == 4
 
 
 def test_functional_model_is_saved_compiled(tmp_path):

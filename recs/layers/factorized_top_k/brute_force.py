@@ -103,7 +103,9 @@ class BruteForce(TopK):
             k: int or a scalar tensor. Defaults to `None`, which is the constructor's.
         """
         dtype = self._stored_id_dtype()
-        if not dtype:
+        with tf.init_scope():
+            empty = self._candidates.read_value().shape == (0, 0)
+        if not dtype or empty:
             raise self._not_indexed()
         k = self._k if k is None else k
         scores = self._compute_score(self._embed(queries), self._candidates.read_value())
@@ -111,6 +113,17 @@ class BruteForce(TopK):
         best, rows = tf.math.top_k(tf.cast(scores, tf.float32), k=k)
         stored = self._strings if dtype == "string" else self._numbers
         return best, ids.decode(tf.gather(stored.read_value(), rows), dtype)
+
+    def compute_output_spec(
+        self, queries: Any, k: Any = None, **_: Any
+    ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+        """Returns shapes and dtypes: a functional model is rebuilt before its state is loaded."""
+        dtype = self._stored_id_dtype()
+        if not dtype:
+            raise self._not_indexed()
+        k = self._k if k is None else k
+        shape = (keras.tree.flatten(queries)[0].shape[0], k if isinstance(k, int) else None)
+        return keras.KerasTensor(shape, "float32"), keras.KerasTensor(shape, dtype)
 
     def num_candidates(self) -> Any:
         """Returns how many candidates are indexed: an int, or a tensor while a graph is traced."""
@@ -126,6 +139,19 @@ class BruteForce(TopK):
         # While a graph is traced the value of now counts: dtypes are static in it.
         with tf.init_scope():
             return self._id_dtype.numpy().decode()
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that rebuild the layer, and the dtype of its identifiers."""
+        return {**super().get_config(), "id_dtype": self._stored_id_dtype()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> BruteForce:
+        """Rebuilds a layer from `get_config`, without candidates."""
+        config = dict(config)
+        dtype = config.pop("id_dtype", "")
+        layer = super().from_config(config)
+        layer._id_dtype.assign(dtype)
+        return layer
 
     def save_own_variables(self, store: Any) -> None:
         """Saves candidates and identifiers, for Keras's files."""

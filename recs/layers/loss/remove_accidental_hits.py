@@ -55,6 +55,8 @@ class RemoveAccidentalHits(keras.layers.Layer):
         dtype = keras.backend.standardize_dtype(logits.dtype)
         return ops.where(hits, ops.cast(in_batch.large_negative(dtype), dtype), logits)
 
-    def compute_output_shape(self, _: Any, logits_shape: Any, *__: Any) -> Any:
+    def compute_output_shape(
+        self, labels_shape: Any, logits_shape: Any, candidate_ids_shape: Any
+    ) -> Any:
         """Returns the logits' shape."""
         return logits_shape

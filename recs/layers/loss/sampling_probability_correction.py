@@ -51,6 +51,8 @@ class SamplingProbabilityCorrection(keras.layers.Layer):
         corrected = wide - in_batch.log_probability(candidate_sampling_probability, dtype)
         return keras.ops.cast(corrected, logits.dtype)
 
-    def compute_output_shape(self, logits_shape: Any, *_: Any, **__: Any) -> Any:
+    def compute_output_shape(
+        self, logits_shape: Any, candidate_sampling_probability_shape: Any
+    ) -> Any:
         """Returns the logits' shape."""
         return logits_shape

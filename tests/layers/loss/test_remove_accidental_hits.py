@@ -23,3 +23,8 @@ def test_hits_leave_the_softmax(ids, dtype):
         [True, False, False, True],
     ]
     np.testing.assert_array_equal(got[got > 0], np.dtype(dtype).type(60000.0))
+
+
+def test_no_queries():
+    empty = np.zeros((0, 4), "float32")
+    assert RemoveAccidentalHits()(empty, empty, IDS[0]).shape == (0, 4)

@@ -1,0 +1,107 @@
+"""Tasks, loss layers, indexes and corpus metrics."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from recs.layers.factorized_top_k import BruteForce, Streaming, TopK
+from recs.layers.loss import (
+    HardNegativeMining,
+    RemoveAccidentalHits,
+    SamplingProbabilityCorrection,
+)
+from recs.metrics import Factorized, FactorizedTopK
+from recs.tasks import Ranking, Retrieval, Task
+from tests.harness.case import Case
+
+_RNG = np.random.default_rng(11)
+
+
+def _normal(*shape: int) -> np.ndarray:
+    return _RNG.normal(size=shape).astype("float32")
+
+
+QUERIES, CANDIDATES, CORPUS = _normal(6, 4), _normal(6, 4), _normal(20, 4)
+LOGITS = _normal(6, 6)
+IDS = np.array([1, 2, 1, 3, 4, 2])
+NAMES = np.array([f"item {i}" for i in range(20)])
+LABELS = _RNG.integers(0, 2, (6, 1)).astype("float32")
+LISTS = _normal(4, 3, 1)
+
+
+def _rows() -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices((NAMES, CORPUS)).batch(8)
+
+
+CASES = {
+    Retrieval: [
+        Case(
+            make=lambda options=options: Retrieval(**options),
+            inputs=(QUERIES, CANDIDATES),
+            label=label,
+            extreme=(QUERIES * 1e6, CANDIDATES * 1e6),
+            # Keras's own mean over no rows is NaN.
+            empty=label != "own-loss",
+        )
+        for label, options in {
+            "default": {},
+            "sharp-hard": {"temperature": 0.5, "num_hard_negatives": 2},
+            "own-loss": {"loss": keras.losses.CategoricalCrossentropy(from_logits=True)},
+        }.items()
+    ],
+    Ranking: [
+        Case(
+            make=lambda: Ranking(loss_metrics=keras.metrics.Mean(name="mean")),
+            inputs=(LABELS, 1 / (1 + np.exp(-_normal(6, 1)))),
+            extreme=(LABELS, 1 - LABELS),
+        ),
+    ],
+    HardNegativeMining: [
+        Case(
+            make=lambda: HardNegativeMining(2),
+            inputs=(LOGITS, np.eye(6, dtype="float32")),
+            extreme=(LOGITS * 1e37, np.eye(6, dtype="float32")),
+        )
+    ],
+    RemoveAccidentalHits: [
+        Case(
+            make=RemoveAccidentalHits,
+            inputs=(np.eye(6, dtype="float32"), LOGITS, IDS),
+            extreme=(np.eye(6, dtype="float32"), LOGITS * 1e37, IDS),
+            # The third input counts candidates, not queries: no queries are tested beside it.
+            empty=False,
+        )
+    ],
+    SamplingProbabilityCorrection: [
+        Case(
+            make=SamplingProbabilityCorrection,
+            inputs=(LOGITS, np.linspace(0, 1, 36, dtype="float32").reshape(6, 6)),
+            extreme=(LOGITS * 1e37, np.zeros((6, 6), "float32")),
+        )
+    ],
+    BruteForce: [
+        Case(
+            make=lambda: BruteForce(k=3).index_from_dataset(_rows()),
+            inputs=(QUERIES,),
+            extreme=(QUERIES * 1e30,),
+        ),
+    ],
+    Streaming: [
+        Case(
+            make=lambda: Streaming(k=3).index_from_dataset(_rows()),
+            inputs=(QUERIES,),
+            saved=False,
+        ),
+    ],
+    FactorizedTopK: [
+        Case(make=lambda: FactorizedTopK(BruteForce(k=3), ks=(1, 3)), inputs=(QUERIES, QUERIES)),
+    ],
+}
+
+EXCUSED = {
+    Factorized: "abstract",
+    Task: "has no call of its own",
+    TopK: "abstract",
+}
