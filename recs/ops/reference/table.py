@@ -1,0 +1,323 @@
+"""A table of embeddings as a dictionary of rows."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from recs.ops.reference.combine import Batch, combine, sum_gradients, weight_gradients
+from recs.ops.reference.hashing import hash_keys
+from recs.ops.reference.initial_row import initial_rows
+from recs.ops.reference.row_rules import row_rule
+from recs.ops.row_initializer import RowInitializer
+
+
+@dataclasses.dataclass(eq=False)
+class _Row:
+    """What is stored of a key; gradients point to it, `live` tells whether it is still there."""
+
+    embedding: np.ndarray  # (dim,)
+    slots: np.ndarray  # (slots, dim)
+    live: bool = True
+
+
+@dataclasses.dataclass(eq=False)
+class _Gradients:
+    """The summed gradients of one look-up."""
+
+    rows: list[_Row]
+    sums: np.ndarray  # (m, dim)
+    scale: np.float32
+
+
+@dataclasses.dataclass(frozen=True)
+class Lookup:
+    """What a training look-up returns, and what its backward pass needs.
+
+    Attributes:
+        output: `(n or bags, dim)`.
+        unique_rows: `(m, dim)`, each distinct row once.
+        inverse: `(n,)`, the distinct row of each position, -1 where it is masked.
+        batch: The keys.
+        rows: The rows themselves, for the backward pass.
+    """
+
+    output: np.ndarray
+    unique_rows: np.ndarray
+    inverse: np.ndarray
+    batch: Batch
+    rows: list[_Row]
+
+
+class ReferenceTable:
+    """Maps keys to rows of floats and grows with the keys it is trained on.
+
+    A training step is `find_or_insert`, `add_gradient` and `commit`:
+
+    - a key is given its initial row when `find_or_insert` first sees it; the row is a function of
+      seed, key and initializer;
+    - `add_gradient` sums the gradient by distinct key and leaves it *pending*; rows do not change;
+    - `commit` adds up everything pending, also of several look-ups, and updates each row once. Rows
+      that were removed meanwhile are stale, rows with a NaN or infinite sum are refused; both are
+      counted;
+    - a `find_or_insert` while gradients are pending discards them: nobody applied that pass;
+    - `hold` instead of `commit` keeps the gradients for the next commit (gradient accumulation).
+
+    Not thread-safe.
+
+    Args:
+        dim: Length of a row.
+        key_dtype: `"int64"` or `"string"` (bytes).
+        initializer: Where the rows of new keys come from.
+        seed: With the key, it decides the initial row.
+        default_value: Every element of an unknown key's row outside training.
+
+    Example:
+    ```python
+    >>> table = ReferenceTable(2, "int64", RowInitializer(kind=0, a=1.0), seed=0)
+    >>> step = table.find_or_insert(Batch([7, 7, -1]))
+    >>> table.add_gradient(step, np.ones((3, 2), np.float32))[0]
+    0
+    >>> table.commit("sgd", (0.0, 0.0), learning_rate=0.25, step=0)
+    2
+    >>> table.find(Batch([7, -1, 5]))[0].tolist()
+    [[0.5, 0.5], [0.75, 0.75], [0.0, 0.0]]
+
+    ```
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        key_dtype: str,
+        initializer: RowInitializer,
+        seed: int,
+        default_value: float = 0.0,
+    ) -> None:
+        self.dim = dim
+        self.key_dtype = key_dtype
+        self._initializer = initializer
+        self._seed = seed
+        self._default = np.full(dim, default_value, np.float32)
+        self._rows: dict[int | bytes, _Row] = {}
+        self._optimizer = ""
+        self._initial_slots: tuple[float, ...] = ()
+        self._pending: list[_Gradients] = []
+        self._held: list[_Gradients] = []
+        self._held_applies = 0
+        self._step = 0
+        names = ("insertions", "removals", "refused_updates", "stale_updates", "discarded_passes")
+        self._counts = dict.fromkeys(names, 0)
+
+    def find(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the output of a look-up and which keys are there `(n,)`; changes nothing.
+
+        An unknown key counts with the default row, a masked position not at all.
+        """
+        found = np.array([key in self._rows for key in batch.keys], bool) & batch.present()
+        rows = [self._rows[k].embedding if k in self._rows else self._default for k in batch.keys]
+        return combine(batch, self._stack(rows)), found
+
+    def find_or_insert(self, batch: Batch) -> Lookup:
+        """Returns the output of a training look-up; unknown keys get their initial row."""
+        self._counts["discarded_passes"] += len(self._pending)
+        self._pending = []
+        number: dict[int | bytes, int] = {}
+        inverse = np.full(len(batch.keys), -1, np.int32)
+        for p, key in enumerate(batch.keys):
+            if batch.present()[p]:
+                inverse[p] = number.setdefault(key, len(number))
+        distinct = list(number)
+        for key, embedding in zip(distinct, self._initial_rows(distinct), strict=True):
+            if key not in self._rows:
+                self._insert(key, embedding)
+        rows = [self._rows[key] for key in distinct]
+        unique_rows = self._stack([row.embedding for row in rows])
+        by_position = np.concatenate([unique_rows, np.zeros((1, self.dim), np.float32)])[inverse]
+        return Lookup(combine(batch, by_position), unique_rows, inverse, batch, rows)
+
+    def add_gradient(
+        self, lookup: Lookup, gradient: np.ndarray, unique_gradient: np.ndarray | None = None
+    ) -> tuple[int, np.ndarray]:
+        """Leaves the gradient of a look-up pending.
+
+        Args:
+            lookup: What `find_or_insert` returned.
+            gradient: `(n or bags, dim)`, of the output.
+            unique_gradient: `(m, dim)`, of the distinct rows; None for zeros.
+
+        Returns:
+            How many distinct rows have a gradient that is not finite, and the gradient of the
+            weights `(n,)`.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            sums = sum_gradients(lookup.batch, gradient, lookup.inverse, len(lookup.rows))
+            if unique_gradient is not None:
+                sums += unique_gradient
+        self._pending.append(_Gradients(lookup.rows, sums, np.float32(1.0)))
+        padded = np.concatenate([lookup.unique_rows, np.zeros((1, self.dim), np.float32)])
+        bad = int((~np.isfinite(sums)).any(axis=1).sum())
+        return bad, weight_gradients(lookup.batch, gradient, padded[lookup.inverse])
+
+    def hold(self, scale: float = 1.0) -> None:
+        """Keeps what is pending, times `scale`, for a later commit."""
+        self._hold(scale)
+        self._held_applies += 1
+
+    def held_applies(self) -> int:
+        """Returns how many times `hold` was called since the last commit."""
+        return self._held_applies
+
+    def commit(
+        self,
+        optimizer: str,
+        parameters: Sequence[float],
+        *,
+        learning_rate: float,
+        step: int,
+        scale: float = 1.0,
+        clipnorm: float = 0.0,
+        clipvalue: float = 0.0,
+    ) -> int:
+        """Updates every row that has a gradient, once, and returns how many were.
+
+        Slots are made at the first commit, and anew when the optimizer or their number changes.
+
+        Args:
+            optimizer: `"sgd"`, `"adagrad"` or `"adam"`.
+            parameters: See `row_rules.row_rule`.
+            learning_rate: Of this step.
+            step: Updates done before this one, for Adam's bias correction.
+            scale: What pending (not yet held) gradients are multiplied by.
+            clipnorm: Limit of the norm of all sums together, in which rows that are not finite do
+                not count; 0 for none.
+            clipvalue: Limit of each element of a sum; 0 for none.
+        """
+        self._hold(scale)
+        taken, self._held, self._held_applies = self._held, [], 0
+        rule = row_rule(optimizer, parameters, learning_rate, step)
+        if (optimizer, len(rule.initial_slots)) != (self._optimizer, len(self._initial_slots)):
+            self._optimizer, self._initial_slots = optimizer, rule.initial_slots
+            for row in self._rows.values():
+                row.slots = self._new_slots()
+        updated = 0
+        with np.errstate(over="ignore", invalid="ignore"):
+            for row, gradient in self._merge(taken, clipnorm):
+                if not row.live:
+                    self._counts["stale_updates"] += 1
+                elif not np.isfinite(gradient).all():
+                    self._counts["refused_updates"] += 1
+                else:
+                    if clipvalue > 0.0:
+                        gradient = np.clip(gradient, -np.float32(clipvalue), np.float32(clipvalue))
+                    rule.update(gradient, row.embedding, row.slots)
+                    updated += 1
+        self._step += 1
+        return updated
+
+    def upsert(self, keys: Sequence[Any], rows: Any) -> None:
+        """Sets the rows of keys; of equal keys the last counts. New keys get initial slots.
+
+        Raises:
+            ValueError: the shape does not fit, or a row is not finite. Nothing was changed then.
+        """
+        rows = np.asarray(rows, np.float32)
+        if rows.size != len(keys) * self.dim or not np.isfinite(rows).all():
+            raise ValueError(f"`rows` must be finite, of shape ({len(keys)}, {self.dim}).")
+        for key, row in zip(keys, rows.reshape(len(keys), self.dim), strict=True):
+            if key in self._rows:
+                self._rows[key].embedding[:] = row
+            else:
+                self._insert(key, row.copy())
+
+    def remove(self, keys: Sequence[Any]) -> int:
+        """Removes keys with their rows and slots; returns how many were there."""
+        before = len(self._rows)
+        for key in keys:
+            if key in self._rows:
+                self._rows.pop(key).live = False
+        removed = before - len(self._rows)
+        self._counts["removals"] += removed
+        return removed
+
+    def clear(self) -> None:
+        """Removes all keys and forgets all gradients."""
+        self.remove(list(self._rows))
+        self._forget_gradients()
+
+    def export(self) -> dict[int | bytes, np.ndarray]:
+        """Returns all keys and copies of their rows."""
+        return {key: row.embedding.copy() for key, row in self._rows.items()}
+
+    def size(self) -> int:
+        """Returns the number of keys."""
+        return len(self._rows)
+
+    def stats(self) -> dict[str, Any]:
+        """Returns the counts that do not depend on how the table is built."""
+        return {
+            **self._counts,
+            "rows": len(self._rows),
+            "step": self._step,
+            "slots": len(self._initial_slots),
+            "optimizer": self._optimizer,
+        }
+
+    def serialize(self) -> dict[str, Any]:
+        """Returns the whole state: keys, rows, slots, step and seed; not what is pending."""
+        names = ("key_dtype", "dim", "_rows", "_optimizer", "_initial_slots", "_step", "_seed")
+        return copy.deepcopy({name: getattr(self, name) for name in names})
+
+    def deserialize(self, state: dict[str, Any]) -> None:
+        """Replaces the state; gradients of look-ups before are forgotten or stale.
+
+        Raises:
+            ValueError: it is of a table with another dimension or key type.
+        """
+        if (state["key_dtype"], state["dim"]) != (self.key_dtype, self.dim):
+            raise ValueError("Dimension and key type must be those of the saved table.")
+        for row in self._rows.values():
+            row.live = False
+        self.__dict__.update(copy.deepcopy(state))
+        self._forget_gradients()
+
+    def _initial_rows(self, keys: Sequence[Any]) -> np.ndarray:
+        return initial_rows(hash_keys(keys), self.dim, self._initializer, self._seed)
+
+    def _new_slots(self) -> np.ndarray:
+        values = np.array(self._initial_slots, np.float32)[:, None]
+        return np.repeat(values, self.dim, axis=1)
+
+    def _insert(self, key: int | bytes, embedding: np.ndarray) -> None:
+        self._rows[key] = _Row(embedding, self._new_slots())
+        self._counts["insertions"] += 1
+
+    def _stack(self, rows: list[np.ndarray]) -> np.ndarray:
+        return np.array(rows, np.float32).reshape(len(rows), self.dim)
+
+    def _hold(self, scale: float) -> None:
+        for gradients in self._pending:
+            gradients.scale *= np.float32(scale)
+        self._held += self._pending
+        self._pending = []
+
+    def _forget_gradients(self) -> None:
+        self._pending, self._held, self._held_applies = [], [], 0
+
+    def _merge(self, taken: list[_Gradients], clipnorm: float) -> list[tuple[_Row, np.ndarray]]:
+        """Returns each row with its sum over all look-ups, clipped to a norm."""
+        merged: dict[_Row, np.ndarray] = {}
+        for gradients in taken:
+            for row, total in zip(gradients.rows, gradients.sums, strict=True):
+                scaled = gradients.scale * total
+                merged[row] = merged[row] + scaled if row in merged else scaled
+        finite = [g.astype(float) for g in merged.values() if np.isfinite(g).all()]
+        norm = float(np.sqrt(sum(float(g @ g) for g in finite)))
+        if clipnorm > 0.0 and norm > clipnorm:
+            factor = np.float32(np.float32(clipnorm) / norm)
+            merged = {row: g * factor for row, g in merged.items()}
+        return list(merged.items())

@@ -1,0 +1,143 @@
+"""The compiled table under the interface of `recs.ops.reference.ReferenceTable`."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from recs.ops import lookup
+from recs.ops.library import ops
+from recs.ops.reference import Batch
+from recs.ops.row_initializer import RowInitializer
+from recs.ops.table import Table
+
+
+@dataclasses.dataclass(frozen=True)
+class Lookup:
+    output: np.ndarray
+    unique_rows: np.ndarray
+    inverse: np.ndarray
+    batch: Batch
+    rows: tf.Tensor
+
+
+@contextlib.contextmanager
+def _as_value_error() -> Iterator[None]:
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        raise ValueError(error.message) from error
+
+
+class CompiledTable:
+    def __init__(
+        self,
+        dim: int,
+        key_dtype: str,
+        initializer: RowInitializer,
+        seed: int,
+        default_value: float = 0.0,
+    ) -> None:
+        self.dim = dim
+        self.table = Table(dim, key_dtype, initializer, seed, default_value, name="tested")
+
+    def find(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        tensors = self._tensors(batch)
+        _, found = self.table.find(tensors.keys)
+        return lookup.find(self.table, tensors).numpy(), found.numpy() & batch.present()
+
+    def find_or_insert(self, batch: Batch) -> Lookup:
+        tensors = self._tensors(batch)
+        output, rows, inverse, unique_rows = ops().recs_table_find_or_insert(
+            self.table.handle, tensors.keys, tensors.mask, tensors.splits, tensors.weights,
+            combiner=batch.combiner, dim=self.dim, emit_unique_rows=True,
+        )  # fmt: skip
+        return Lookup(output.numpy(), unique_rows.numpy(), inverse.numpy(), batch, rows)
+
+    def add_gradient(
+        self, step: Lookup, gradient: np.ndarray, unique_gradient: np.ndarray | None = None
+    ) -> tuple[int, np.ndarray]:
+        tensors = self._tensors(step.batch)
+        unique = np.zeros((0, self.dim)) if unique_gradient is None else unique_gradient
+        with _as_value_error():
+            bad, weights_gradient = ops().recs_table_add_gradient(
+                self.table.handle, step.rows, step.inverse, tensors.splits, tensors.weights,
+                tf.constant(gradient, tf.float32), step.unique_rows,
+                tf.constant(unique, tf.float32), combiner=step.batch.combiner,
+            )  # fmt: skip
+        return int(bad), weights_gradient.numpy()
+
+    def hold(self, scale: float = 1.0) -> None:
+        ops().recs_table_hold(self.table.handle, scale)
+
+    def held_applies(self) -> int:
+        return int(ops().recs_table_held_applies(self.table.handle))
+
+    def commit(
+        self,
+        optimizer: str,
+        parameters: Sequence[float],
+        *,
+        learning_rate: float,
+        step: int,
+        scale: float = 1.0,
+        clipnorm: float = 0.0,
+        clipvalue: float = 0.0,
+    ) -> int:
+        with _as_value_error():
+            updated = ops().recs_table_commit(
+                self.table.handle, learning_rate, tf.constant(step, tf.int64), scale,
+                optimizer=optimizer, parameters=list(parameters), clipnorm=clipnorm,
+                clipvalue=clipvalue,
+            )  # fmt: skip
+        return int(updated)
+
+    def upsert(self, keys: Sequence[Any], rows: Any) -> None:
+        with _as_value_error():
+            self.table.upsert(self._keys(keys), rows)
+
+    def remove(self, keys: Sequence[Any]) -> int:
+        return self.table.remove(self._keys(keys))
+
+    def clear(self) -> None:
+        self.table.clear()
+
+    def export(self) -> dict[int | bytes, np.ndarray]:
+        keys, rows = self.table.export()
+        exported = dict(zip(keys.tolist(), rows, strict=True))
+        assert len(exported) == len(keys), "a key was exported twice"
+        return exported
+
+    def size(self) -> int:
+        return self.table.size()
+
+    def stats(self) -> dict[str, Any]:
+        of_the_build = ("bytes", "load")
+        return {k: v for k, v in self.table.stats().items() if k not in of_the_build}
+
+    def serialize(self) -> list[bytes]:
+        return self.table.serialize().numpy().tolist()
+
+    def deserialize(self, state: list[bytes]) -> None:
+        with _as_value_error():
+            self.table.deserialize(state)
+
+    def _keys(self, keys: Sequence[Any]) -> tf.Tensor:
+        return tf.constant(list(keys), self.table.key_dtype, shape=[len(keys)])
+
+    def _tensors(self, batch: Batch) -> lookup.Batch:
+        def given(values: Any, dtype: tf.DType) -> tf.Tensor:
+            return tf.constant([] if values is None else values, dtype)
+
+        return lookup.Batch(
+            self._keys(batch.keys),
+            given(batch.mask, tf.bool),
+            given(batch.splits, tf.int64),
+            given(batch.weights, tf.float32),
+            batch.combiner,
+        )
