@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +32,7 @@ class HeldOut:
         users: `(users,)` ids.
         catalogue: `(items,)` ids, each once.
         relevant: `(pairs, 2)` int64: user row and item row of each held-out pair, each once.
-        seen: `(pairs, 2)` int64: the same of the training pairs, each once.
+        seen: `(pairs, 2)` int64: the same of the pairs not to be shown, each once.
         unknown_users: int: users with held-out items and no training interaction, left out.
         unknown_items: int: held-out pairs whose item has no training interaction.
 
@@ -57,7 +58,11 @@ class HeldOut:
 
     @classmethod
     def of(
-        cls, train: Interactions, test: Interactions, catalogue: np.ndarray | None = None
+        cls,
+        train: Interactions,
+        test: Interactions,
+        catalogue: np.ndarray | None = None,
+        also_seen: Sequence[Interactions] = (),
     ) -> HeldOut:
         """Returns the protocol's view of a split.
 
@@ -65,19 +70,22 @@ class HeldOut:
             train: what the model has learnt from.
             test: what is held out.
             catalogue: `(items,)` ids to rank. Defaults to `None`: the items table of `train`, or
-                the items of `train` and `test` where there is none.
+                the items of all parts where there is none.
+            also_seen: further parts that the users had before the test, such as the validation
+                part: taken out of the ranking too. Defaults to `()`.
 
         Raises:
             ValueError: when nothing is left to judge by, or an item is not in the catalogue.
         """
         if catalogue is None:
-            catalogue = _catalogue(train, test)
+            catalogue = _catalogue(train, test, *also_seen)
         known = set(train.user.tolist())
         users = codes(test.user)[1]
         kept = np.array([user in known for user in users.tolist()], dtype=bool)
         unknown_users = int((~kept).sum())
         users = users[kept]
-        seen = _pairs(train, users, catalogue)
+        parts = [_pairs(part, users, catalogue) for part in (train, *also_seen)]
+        seen = np.unique(np.concatenate(parts), axis=0)
         relevant = _pairs(test, users, catalogue)
         width = len(catalogue)
         again = np.isin(relevant @ [width, 1], seen @ [width, 1])
@@ -103,10 +111,10 @@ class HeldOut:
         return cls(users[asked], catalogue, relevant, seen, unknown_users, unknown_items)
 
 
-def _catalogue(train: Interactions, test: Interactions) -> np.ndarray:
+def _catalogue(train: Interactions, *others: Interactions) -> np.ndarray:
     if train.items is not None:
         return train.items.item
-    return codes(np.concatenate([train.item, test.item]))[1]
+    return codes(np.concatenate([part.item for part in (train, *others)]))[1]
 
 
 def _pairs(data: Interactions, users: np.ndarray, catalogue: np.ndarray) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Models."""
 
 from recs.models.base import Model
+from recs.models.rating import RatingModel
 from recs.models.recommendations import Recommendations
 from recs.models.tower import Tower
 from recs.models.two_tower import TwoTower
 
-__all__ = ["Model", "Recommendations", "Tower", "TwoTower"]
+__all__ = ["Model", "RatingModel", "Recommendations", "Tower", "TwoTower"]

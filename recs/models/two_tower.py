@@ -15,12 +15,10 @@ from recs.layers.dynamic_embedding import DynamicEmbedding
 from recs.layers.factorized_top_k import BruteForce
 from recs.models.base import Model
 from recs.models.catalogue import Catalogue
+from recs.models.encode import as_ids, in_batches
 from recs.models.recommendations import Recommendations
 from recs.models.tower import Tower
 from recs.tasks.retrieval import Retrieval
-
-# Rows encoded at once: enough to keep the cores busy, and no more memory than that needs.
-_ENCODE = 8192
 
 
 @keras.saving.register_keras_serializable("recs")
@@ -234,7 +232,7 @@ class TwoTower(Model):
             ids, titles = items.item, items.title if titles is None else titles
         else:
             ids = items[self.candidate_tower.column] if isinstance(items, Mapping) else items
-        ids = _as_ids(ids)
+        ids = as_ids(ids)
         self.top_k.index(vectors, tf.constant(ids, tf.string if ids.dtype == object else None))
         self.catalogue.set(ids, titles)
         return self
@@ -254,7 +252,7 @@ class TwoTower(Model):
             ValueError: when a user was not in training, when `exclude` has another length than
                 `users`, when there is no index, or `k` exceeds it.
         """
-        ids = _as_ids(users[self.query_tower.column] if isinstance(users, Mapping) else users)
+        ids = as_ids(users[self.query_tower.column] if isinstance(users, Mapping) else users)
         self._check_users(ids)
         queries = self.query_vectors(users)
         if exclude is None:
@@ -309,29 +307,7 @@ class TwoTower(Model):
         return {**super().get_config(), **self._arguments}
 
 
-def _as_ids(ids: Any) -> np.ndarray:
-    """Returns ids as int64 or an object array of `str`."""
-    array = np.asarray(ids)
-    return array.astype(object) if array.dtype.kind == "U" else array
-
-
 def _encode(tower: Tower, columns: Any) -> np.ndarray:
-    """Returns the vectors of ids or columns, a batch at a time."""
-    given = columns if isinstance(columns, Mapping) else {tower.column: _as_ids(columns)}
-    given = {name: given[name] for name in tower.columns if name in given}
-    tensors = {name: _tensor(column) for name, column in given.items()}
-    rows = len(next(iter(given.values())))
-    parts = [np.zeros((0, tower.output_dim), np.float32)]
-    for start in range(0, rows, _ENCODE):
-        batch = {name: tensor[start : start + _ENCODE] for name, tensor in tensors.items()}
-        parts.append(keras.ops.convert_to_numpy(tower(batch, training=False)).astype(np.float32))
-    return np.concatenate(parts)
-
-
-def _tensor(column: Any) -> Any:
-    if hasattr(column, "to_tensor") and not isinstance(column, tf.RaggedTensor):
-        return column.to_tensor()  # A RaggedColumn.
-    if isinstance(column, tf.RaggedTensor | tf.Tensor):
-        return column
-    array = _as_ids(column)
-    return tf.constant(array, tf.string if array.dtype == object else None)
+    """Returns the vectors of ids or columns."""
+    given = columns if isinstance(columns, Mapping) else {tower.column: as_ids(columns)}
+    return in_batches(tower, given, tower.columns)

@@ -1,0 +1,7 @@
+"""`python -m recs.cli`."""
+
+import sys
+
+from recs.cli.main import main
+
+sys.exit(main())

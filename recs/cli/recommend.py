@@ -1,0 +1,81 @@
+"""`recs recommend`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+
+from recs.cli.loaded_run import RUN_HELP, load
+from recs.cli.main import UsageError
+from recs.data.ids import codes
+from recs.data.interactions import Interactions
+
+
+def run(arguments: list[str]) -> None:
+    """Prints the best items for each user asked for."""
+    given = _parser().parse_args(arguments)
+    if given.k < 1:
+        raise UsageError(f"`-k` must be a positive integer. Received: -k {given.k}.")
+    folder, experiment, model = load(given.run)
+    if not hasattr(model, "recommend"):
+        raise UsageError(
+            f"`recs recommend` needs a run of a model that recommends. Received: "
+            f"{type(model).__name__} (in {folder.path})."
+        )
+    data = experiment.evaluation.select(model, experiment.data.load())
+    print(f"{folder.path}/")
+    for text in given.user:
+        _print_for(model, data, _id_like(text, data.user), given.k, given.include_seen)
+
+
+def _print_for(model: Any, data: Interactions, user: Any, k: int, include_seen: bool) -> None:
+    own = data.take(data.user == user)
+    if not len(own):
+        some = ", ".join(str(one) for one in codes(data.user)[1][:5].tolist())
+        raise ValueError(
+            f"--user must be one of the {len(codes(data.user)[1]):,} users of the data. "
+            f"Received: {user}. Ids look like {some}."
+        )
+    features = model.query_tower.features
+    asked = (
+        {name: own.take([0])[name] for name in model.query_tower.columns} if features else [user]
+    )
+    seen = [] if include_seen else codes(own.item)[1].tolist()
+    k = min(k, len(model.catalogue.ids) - len(seen))
+    answer = model.recommend(asked, k=k, exclude=None if include_seen else [seen])
+    kept = f"{len(seen):,} seen items left out" if seen else "seen items included"
+    print(f"\nUser {user} ({kept})")
+    for rank, (item, score) in enumerate(zip(answer.ids[0], answer.scores[0], strict=True), 1):
+        title = "" if answer.titles is None else answer.titles[0, rank - 1]
+        print(f"  {rank:3d}. {score:7.3f}  {item!s:<8}  {title}".rstrip())
+
+
+def _id_like(text: str, ids: np.ndarray) -> Any:
+    """Returns the id as the data holds it."""
+    if ids.dtype == object:
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        some = ", ".join(str(one) for one in ids[:3].tolist())
+        raise UsageError(
+            f"--user must be a whole number, as the ids of the data are. Received: {text}. "
+            f"Ids look like {some}."
+        ) from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="recs recommend", description="Recommends items to users with the model of a run."
+    )
+    parser.add_argument("run", metavar="RUN", help=RUN_HELP)
+    parser.add_argument(
+        "--user", metavar="ID", action="append", required=True, help="a user's id; may be repeated"
+    )
+    parser.add_argument("-k", type=int, default=10, help="how many items (default: 10)")
+    parser.add_argument(
+        "--include-seen", action="store_true", help="also items that the user has in the data"
+    )
+    return parser

@@ -1,0 +1,58 @@
+"""`recs train`."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+
+from recs.cli import configuration
+from recs.cli.main import UsageError
+from recs.experiments import RunFolder
+
+
+def run(arguments: list[str]) -> None:
+    """Trains, judges, shows and writes the run."""
+    if "-h" in arguments or "--help" in arguments or any(a.endswith(".help") for a in arguments):
+        configuration.parser().parse_args(arguments)  # Prints, and ends the process.
+        return
+    if not arguments or arguments[0].startswith("-"):
+        raise UsageError("`recs train` needs CONFIG, a YAML file, first. See recs train --help.")
+    parsed = configuration.parse(arguments[0], arguments[1:])
+    experiment = configuration.experiment(parsed)
+    start = time.monotonic()
+    folder = RunFolder.create(Path(parsed.runs) / parsed.name)
+    folder.config.write_text(configuration.dump(parsed))
+    # A bar that redraws itself fills a file or a pipe; one line an epoch is enough there.
+    trained = experiment.train(verbose=1 if sys.stdout.isatty() else 2)
+    seconds = time.monotonic() - start
+    report = experiment.judge(trained.model, trained.parts)
+    print(f"\n{report}\n", flush=True)
+    samples = experiment.samples(trained.model, trained.parts)
+    if samples:
+        print(f"{samples}\n", flush=True)
+    trained.model.save(folder.model)
+    _write_history(trained.history, folder.history)
+    document = {"figures": report.figures, "judge_on": experiment.judge_on, "seconds": seconds}
+    folder.metrics.write_text(json.dumps(document, indent=2) + "\n")
+    _plot(trained.history, folder, parsed.name)
+    print(f"Trained in {seconds:.0f} s. The run is in {folder.path}/")
+    print(f"  next: recs recommend {folder.path} --user ID")
+
+
+def _write_history(history: Mapping[str, Sequence[float]], path: str | PathLike[str]) -> None:
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["epoch", *history])
+        for epoch, row in enumerate(zip(*history.values(), strict=True), start=1):
+            writer.writerow([epoch, *row])
+
+
+def _plot(history: Mapping[str, Sequence[float]], folder: RunFolder, name: str) -> None:
+    from recs.plotting import save_training_curves
+
+    save_training_curves(history, folder.curves, title=name)

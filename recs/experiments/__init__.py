@@ -1,0 +1,36 @@
+"""Experiments: what a YAML configuration can name, and `recs train` runs."""
+
+from recs.experiments.at_random import AtRandom
+from recs.experiments.by_time import ByTime
+from recs.experiments.csv_file import CsvFile
+from recs.experiments.evaluation import Evaluation
+from recs.experiments.experiment import Experiment, Trained
+from recs.experiments.items_file import ItemsFile
+from recs.experiments.last_out import LastOut
+from recs.experiments.movielens_source import MovieLens
+from recs.experiments.parquet_file import ParquetFile
+from recs.experiments.rating_evaluation import RatingEvaluation
+from recs.experiments.report import Report
+from recs.experiments.retrieval_evaluation import RetrievalEvaluation
+from recs.experiments.run_folder import RunFolder
+from recs.experiments.source import Source
+from recs.experiments.splitter import Splitter
+
+__all__ = [
+    "AtRandom",
+    "ByTime",
+    "CsvFile",
+    "Evaluation",
+    "Experiment",
+    "ItemsFile",
+    "LastOut",
+    "MovieLens",
+    "ParquetFile",
+    "RatingEvaluation",
+    "Report",
+    "RetrievalEvaluation",
+    "RunFolder",
+    "Source",
+    "Splitter",
+    "Trained",
+]

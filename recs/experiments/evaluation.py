@@ -1,0 +1,54 @@
+"""What an experiment judges a model by."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any
+
+from recs.data.interactions import Interactions
+from recs.data.splits import Split
+from recs.experiments.report import Report
+
+
+class Evaluation(abc.ABC):
+    """What a kind of model needs before, and is judged by after training.
+
+    Subclass it for a model of another kind and name the subclass in the configuration.
+
+    Example:
+    ```python
+    >>> from recs.experiments import Evaluation, RetrievalEvaluation
+    >>> isinstance(RetrievalEvaluation(ks=[10]), Evaluation)
+    True
+
+    ```
+    """
+
+    def select(self, model: Any, data: Interactions) -> Interactions:
+        """Returns the rows and columns that the model trains on and is judged by.
+
+        Args:
+            model: the model, which knows the columns it reads.
+            data: all interactions.
+        """
+        return data
+
+    @abc.abstractmethod
+    def columns(self, model: Any) -> list[str]:
+        """Returns the columns of a training batch."""
+
+    def before(self, model: Any, train: Interactions) -> None:
+        """Gives the model what it has to know of the training data."""
+        return
+
+    def after(self, model: Any, data: Interactions) -> None:
+        """Finishes a trained model, before it is judged and saved."""
+        return
+
+    @abc.abstractmethod
+    def judge(self, model: Any, parts: Split, part: str) -> Report:
+        """Returns the figures of the model and its baselines on a part, `test` or `validation`."""
+
+    def samples(self, model: Any, parts: Split, part: str) -> str:
+        """Returns a few of the model's answers, as text to print; "" for none."""
+        return ""

@@ -1,0 +1,94 @@
+"""Where a run keeps what it made."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+from recs.errors import explain
+
+
+class RunFolder:
+    """The folder of one run, `runs/<name>/<number>/`, and the names of the files in it.
+
+    Runs are numbered from 1. A folder is taken by making it, so that two runs that start together
+    get two numbers.
+
+    Args:
+        path: the folder.
+
+    Example:
+    ```python
+    >>> import tempfile
+    >>> from recs.experiments import RunFolder
+    >>> parent = tempfile.mkdtemp()
+    >>> RunFolder.create(parent).path.name, RunFolder.create(parent).path.name
+    ('1', '2')
+
+    ```
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.yaml"
+        self.metrics = self.path / "metrics.json"
+        self.model = self.path / "model.keras"
+        self.history = self.path / "history.csv"
+        self.curves = self.path / "training_curves.png"
+        self.saved_model = self.path / "saved_model"
+
+    @classmethod
+    def create(cls, parent: str | PathLike[str]) -> RunFolder:
+        """Makes the next folder in `parent`.
+
+        Raises:
+            OSError: when `parent` cannot be written.
+        """
+        folder = Path(parent)
+        folder.mkdir(parents=True, exist_ok=True)
+        number = max(_numbers(folder), default=0) + 1
+        while True:
+            try:
+                (folder / str(number)).mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return cls(folder / str(number))
+
+    @classmethod
+    def find(cls, path: str | PathLike[str]) -> RunFolder:
+        """Returns the run at `path`: the folder itself, or the newest finished one within it.
+
+        Args:
+            path: a run's folder, or the parent of runs, whose largest number is taken.
+
+        Raises:
+            FileNotFoundError: when there is no finished run.
+        """
+        given = Path(path)
+        candidates = [given, *(given / str(n) for n in sorted(_numbers(given), reverse=True))]
+        for candidate in candidates:
+            run = cls(candidate)
+            if run.config.exists() and run.model.exists():
+                return run
+        if given.is_dir():
+            names = sorted(p.name for p in given.iterdir() if p.is_dir())[:8]
+            there = f"{path}, with the folders {', '.join(names)}" if names else f"{path}, empty"
+        else:
+            there = f"{path}, which does not exist"
+        raise FileNotFoundError(
+            explain(
+                "RUN",
+                rule="must be the folder of a finished run (with config.yaml and model.keras), or "
+                "the folder of several, of which the newest is taken",
+                received=there,
+                where="recs",
+                remedy="`recs train` prints the folder it writes.",
+            )
+        )
+
+
+def _numbers(folder: Path) -> list[int]:
+    if not folder.is_dir():
+        return []
+    return [int(p.name) for p in folder.iterdir() if p.name.isdecimal() and p.is_dir()]

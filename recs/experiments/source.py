@@ -1,0 +1,24 @@
+"""Where an experiment's interactions come from."""
+
+from __future__ import annotations
+
+import abc
+
+from recs.data.interactions import Interactions
+
+
+class Source(abc.ABC):
+    """A description of data, which reads it when asked: what a configuration can name.
+
+    Example:
+    ```python
+    >>> from recs.experiments import MovieLens
+    >>> len(MovieLens().load())
+    100836
+
+    ```
+    """
+
+    @abc.abstractmethod
+    def load(self) -> Interactions:
+        """Returns the interactions."""
