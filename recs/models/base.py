@@ -194,7 +194,8 @@ class Model(_Steps, keras.Model):
     ...         return keras.ops.sum((self.dense(inputs["x"]) - inputs["y"]) ** 2)
     >>> model = Mean()
     >>> model.compile(optimizer=keras.optimizers.SGD(0.1))
-    >>> logs = model.train_on_batch({"x": np.ones((1, 1)), "y": np.ones((1, 1))}, return_dict=True)
+    >>> batch = {"x": np.ones((1, 1), "float32"), "y": np.ones((1, 1), "float32")}
+    >>> logs = model.train_on_batch(batch, return_dict=True)
     >>> float(logs["total_loss"])
     1.0
 
