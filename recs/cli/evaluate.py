@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from recs.cli.loaded_run import RUN_HELP, load
+from recs.cli.loaded_run import load
+from recs.cli.run_help import RUN_HELP
 
 
 def run(arguments: list[str]) -> None:

@@ -16,6 +16,3 @@ def load(path: str) -> tuple[RunFolder, Experiment, Any]:
     experiment = configuration.experiment(configuration.parse(str(folder.config), []))
     model = keras.saving.load_model(folder.model)
     return folder, experiment, model
-
-
-RUN_HELP = "a run's folder, or the folder of several, of which the newest is taken"

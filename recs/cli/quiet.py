@@ -21,12 +21,12 @@ def import_tensorflow() -> None:
     import is looked through: what is no notice of that kind is printed after the import.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-        import tensorflow as tf  # noqa: F401
+        import tensorflow as tf
 
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     with _without_notices():
-        import tensorflow as tf  # noqa: F401, F811
+        import tensorflow as tf  # noqa: F401
 
 
 @contextlib.contextmanager

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from recs.cli.loaded_run import RUN_HELP, load
+from recs.cli.loaded_run import load
 from recs.cli.main import UsageError
+from recs.cli.run_help import RUN_HELP
 from recs.data.ids import codes
 from recs.data.interactions import Interactions
 
@@ -25,19 +26,26 @@ def run(arguments: list[str]) -> None:
             f"{type(model).__name__} (in {folder.path})."
         )
     data = experiment.evaluation.select(model, experiment.data.load())
+    users = [_id_like(text, data.user) for text in given.user]
+    _check_known(users, data)
     print(f"{folder.path}/")
-    for text in given.user:
-        _print_for(model, data, _id_like(text, data.user), given.k, given.include_seen)
+    for user in users:
+        _print_for(model, data, user, given.k, given.include_seen)
+
+
+def _check_known(users: list[Any], data: Interactions) -> None:
+    known = codes(data.user)[1].tolist()
+    unknown = [str(user) for user in users if user not in set(known)]
+    if unknown:
+        some = ", ".join(str(one) for one in known[:5])
+        raise UsageError(
+            f"--user must be one of the {len(known):,} users of the data. Received: "
+            f"{', '.join(unknown)}. Ids look like {some}."
+        )
 
 
 def _print_for(model: Any, data: Interactions, user: Any, k: int, include_seen: bool) -> None:
     own = data.take(data.user == user)
-    if not len(own):
-        some = ", ".join(str(one) for one in codes(data.user)[1][:5].tolist())
-        raise ValueError(
-            f"--user must be one of the {len(codes(data.user)[1]):,} users of the data. "
-            f"Received: {user}. Ids look like {some}."
-        )
     features = model.query_tower.features
     asked = (
         {name: own.take([0])[name] for name in model.query_tower.columns} if features else [user]

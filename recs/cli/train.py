@@ -13,6 +13,7 @@ from pathlib import Path
 from recs.cli import configuration
 from recs.cli.main import UsageError
 from recs.experiments import RunFolder
+from recs.export import saved_model
 
 
 def run(arguments: list[str]) -> None:
@@ -36,6 +37,7 @@ def run(arguments: list[str]) -> None:
     if samples:
         print(f"{samples}\n", flush=True)
     trained.model.save(folder.model)
+    saved_model(trained.model, folder.saved_model / "1")
     _write_history(trained.history, folder.history)
     document = {"figures": report.figures, "judge_on": experiment.judge_on, "seconds": seconds}
     folder.metrics.write_text(json.dumps(document, indent=2) + "\n")

@@ -23,8 +23,8 @@ class MovieLens(Source):
     Example:
     ```python
     >>> from recs.experiments import MovieLens
-    >>> MovieLens(id_type="int64").load().user[:1]
-    array([1])
+    >>> MovieLens(id_type="int64").load().user.dtype
+    dtype('int64')
 
     ```
     """

@@ -37,6 +37,10 @@ class RunFolder:
         self.curves = self.path / "training_curves.png"
         self.saved_model = self.path / "saved_model"
 
+    def next_export(self) -> Path:
+        """Returns `saved_model/<number>` with the first number that is free."""
+        return self.saved_model / str(max(_numbers(self.saved_model), default=0) + 1)
+
     @classmethod
     def create(cls, parent: str | PathLike[str]) -> RunFolder:
         """Makes the next folder in `parent`.

@@ -42,6 +42,11 @@ class Catalogue(keras.layers.Layer):
         """The ids, `(items,)` int64 or object array of `str`."""
         return self._ids
 
+    @property
+    def titles(self) -> dict[Any, str]:
+        """Id to title; empty where the items have none."""
+        return dict(self._title_of)
+
     def set(self, ids: np.ndarray, titles: Any | None = None) -> None:
         """Replaces ids and titles.
 

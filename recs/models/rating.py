@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from recs.errors import explain
@@ -55,11 +56,11 @@ class RatingModel(Model):
     >>> import keras
     >>> from recs.data import Interactions
     >>> from recs.models import RatingModel
-    >>> log = Interactions({"user_id": ["a", "b"], "item_id": ["x", "x"], "user_rating": [5, 1]})
-    >>> model = RatingModel(embedding_dim=4, seed=1).set_mean(3.0)
-    >>> model.compile(optimizer=keras.optimizers.Adagrad(0.1))
+    >>> log = Interactions({"user": ["a", "b"], "item": ["x", "x"], "rating": [5, 1]})
+    >>> model = RatingModel(user="user", item="item", rating="rating", embedding_dim=4, seed=1)
+    >>> model.set_mean(3.0).compile(optimizer=keras.optimizers.Adagrad(0.1))
     >>> history = model.fit(log.to_dataset(batch_size=2), epochs=50, verbose=0)
-    >>> model.predict_ratings({"user_id": ["a", "b"], "item_id": ["x", "x"]}).round().tolist()
+    >>> model.predict_ratings({"user": ["a", "b"], "item": ["x", "x"]}).round().tolist()
     [5.0, 1.0]
 
     ```
@@ -185,6 +186,19 @@ class RatingModel(Model):
             batch_size: rows predicted at once. Defaults to `8192`.
         """
         return in_batches(self, columns, self.columns, batch_size)
+
+    def serving_signatures(self) -> dict[str, Any]:
+        """Returns what a server offers: `serving_default`, from users and items to `rating`.
+
+        `recs.export.saved_model(model, path)` asks for it.
+        """
+        specs = {**self.query_tower.serving_specs(), **self.candidate_tower.serving_specs()}
+
+        @tf.function(input_signature=[specs])
+        def serving_default(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            return {"rating": self(columns, training=False)}
+
+        return {"serving_default": serving_default}
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the model; what it has learnt is state."""

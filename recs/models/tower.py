@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
@@ -24,27 +24,33 @@ class Tower(keras.layers.Layer):
     with `units` they are concatenated and go through dense layers, ReLU between them and the last
     one linear. `normalize` divides by the length: scores are then cosines.
 
-    Masking: missing values of a feature (an empty list) add nothing. State: tables and weights.
+    With `bias`, the vector gets one more number: of an item `"learned"`, a number of its own that
+    starts at 0, of a user `"one"`. The dot product of the two then has the item's bias in it, and a
+    user never seen, whose vector is zero otherwise, gets items by their bias.
+
+    Masking: missing values of a feature (an empty list, an empty string) add nothing. State:
+    tables and weights.
 
     Args:
         column: The name of the id's column.
         embedding_dim: int, positive. Length of each embedding. Defaults to `32`.
         units: Sizes of the dense layers. Defaults to `()`, for none.
         features: Names of further columns, of strings, numbers or lists of them, each value taken
-            as a category. Defaults to `()`.
+            as a category, by its text. Defaults to `()`.
         id_dtype: `"string"` or `"int64"`. Defaults to `"string"`.
         normalize: bool. Whether vectors get length 1. Defaults to `False`.
         regularization: float. Factor of the squares of the batch's distinct embeddings in the
             loss; larger keeps rare ids closer to zero. Defaults to `0.0`.
+        bias: `None`, `"learned"` or `"one"`, see above. Defaults to `None`.
         seed: int. Decides all initial values. Defaults to `None`: drawn from Python's `random`,
             which `keras.utils.set_random_seed` seeds.
         **kwargs: The arguments of `keras.layers.Layer`.
 
     Shapes: a dict of columns `(batch,)`, or `(batch, None)` for lists, -> `(batch, dim)`, with
-        `dim` the last of `units`, or `embedding_dim`.
+        `dim` the last of `units`, or `embedding_dim`, and one more with `bias`.
 
     Raises:
-        ValueError: when a column is missing.
+        ValueError: when a column is missing, or `bias` is none of the three.
 
     Example:
     ```python
@@ -66,10 +72,20 @@ class Tower(keras.layers.Layer):
         id_dtype: str = "string",
         normalize: bool = False,
         regularization: float = 0.0,
+        bias: Literal["learned", "one"] | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"autocast": False, **kwargs})
+        if bias not in (None, "learned", "one"):
+            raise ValueError(
+                explain(
+                    "`bias`",
+                    rule="must be None, 'learned' or 'one'",
+                    received=f"bias={bias!r}",
+                    where=f"Tower '{self.name}'",
+                )
+            )
         self.column = column
         self.embedding_dim = embedding_dim
         self.units = list(units)
@@ -77,6 +93,7 @@ class Tower(keras.layers.Layer):
         self.id_dtype = id_dtype
         self.normalize = normalize
         self.regularization = regularization
+        self.bias = bias
         self.seed = seed
         # Python's, not a fresh one: `keras.utils.set_random_seed` must make a model repeatable.
         drawn = random.randrange(2**31) if seed is None else seed
@@ -94,6 +111,7 @@ class Tower(keras.layers.Layer):
                 embeddings_regularizer=regularizer,
                 key_dtype="string",
                 combiner="mean",
+                mask_key="",
                 seed=drawn + 1 + number,
                 name=f"{name}_embedding",
             )
@@ -114,6 +132,13 @@ class Tower(keras.layers.Layer):
             # batch.
             layer.build((None, width))
             width = layer.units
+        self.bias_embedding = (
+            DynamicEmbedding(
+                1, "zeros", regularizer, key_dtype=id_dtype, seed=drawn, name="bias_embedding"
+            )
+            if bias == "learned"
+            else None
+        )
         self.built = True
 
     @property
@@ -124,7 +149,8 @@ class Tower(keras.layers.Layer):
     @property
     def output_dim(self) -> int:
         """The length of the vectors."""
-        return self.units[-1] if self.units else self.embedding_dim
+        own = self.units[-1] if self.units else self.embedding_dim
+        return own + (self.bias is not None)
 
     def call(self, inputs: Mapping[str, Any]) -> Any:
         """Returns the vectors of a batch of columns."""
@@ -149,7 +175,23 @@ class Tower(keras.layers.Layer):
                 vectors = layer(vectors)
         else:
             vectors = sum(parts[1:], start=parts[0])
-        return ops.normalize(vectors, axis=-1) if self.normalize else vectors
+        vectors = ops.normalize(vectors, axis=-1) if self.normalize else vectors
+        if self.bias is None:
+            return vectors
+        last = ops.ones_like(vectors[:, :1])
+        if self.bias_embedding is not None:
+            last = self.bias_embedding(inputs[self.column])
+        return ops.concatenate([vectors, last], axis=-1)
+
+    def serving_specs(self) -> dict[str, tf.TensorSpec]:
+        """Returns what a served tower takes: ids `(batch,)`, and features as text `(batch, n)`.
+
+        Rows of a feature are filled up with "", which is no value of it.
+        """
+        specs = {self.column: tf.TensorSpec([None], self.id_dtype, name=self.column)}
+        for name in self.features:
+            specs[name] = tf.TensorSpec([None, None], tf.string, name=name)
+        return specs
 
     def knows(self, ids: Any) -> Any:
         """Returns for each id, as a bool array, whether training has seen it."""
@@ -170,6 +212,7 @@ class Tower(keras.layers.Layer):
             "id_dtype": self.id_dtype,
             "normalize": self.normalize,
             "regularization": self.regularization,
+            "bias": self.bias,
             "seed": self.seed,
         }
 

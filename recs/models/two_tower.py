@@ -51,6 +51,8 @@ class TwoTower(Model):
         temperature: float, positive. Below 1 it sharpens the softmax. Defaults to `1.0`.
         regularization: float. Factor of the squares of the batch's distinct embeddings. Defaults
             to `0.0`.
+        item_bias: bool. Whether each item has a number of its own in all its scores; users never
+            seen then get what most like. Defaults to `False`.
         correct_sampling: bool. Whether to subtract `log p_i`. Defaults to `False`.
         remove_accidental_hits: bool. Whether a pair's own item, in the batch a second time, is no
             negative of it. Defaults to `True`.
@@ -93,6 +95,7 @@ class TwoTower(Model):
         normalize: bool = False,
         temperature: float = 1.0,
         regularization: float = 0.0,
+        item_bias: bool = False,
         correct_sampling: bool = False,
         remove_accidental_hits: bool = True,
         seed: int | None = None,
@@ -110,17 +113,34 @@ class TwoTower(Model):
             "normalize": normalize,
             "temperature": temperature,
             "regularization": regularization,
+            "item_bias": item_bias,
             "correct_sampling": correct_sampling,
             "remove_accidental_hits": remove_accidental_hits,
             "seed": seed,
         }
-        common = (embedding_dim, units)
-        shared = (id_dtype, normalize, regularization)
-        # Other seeds for the items, or user "7" and item "7" would start alike.
-        item_seed = None if seed is None else seed + 1009
-        self.query_tower = Tower(user, *common, user_features, *shared, seed, name="query_tower")
+        shared: dict[str, Any] = {
+            "embedding_dim": embedding_dim,
+            "units": units,
+            "id_dtype": id_dtype,
+            "normalize": normalize,
+            "regularization": regularization,
+        }
+        self.query_tower = Tower(
+            user,
+            features=user_features,
+            bias="one" if item_bias else None,
+            seed=seed,
+            name="query_tower",
+            **shared,
+        )
         self.candidate_tower = Tower(
-            item, *common, item_features, *shared, item_seed, name="candidate_tower"
+            item,
+            features=item_features,
+            bias="learned" if item_bias else None,
+            # Another seed, or user "7" and item "7" would start alike.
+            seed=None if seed is None else seed + 1009,
+            name="candidate_tower",
+            **shared,
         )
         self.correct_sampling = correct_sampling
         # One number an item, found by id: a table that is never trained.
@@ -301,6 +321,26 @@ class TwoTower(Model):
         string = self.candidate_tower.id_dtype == "string"
         array = np.array(filled, object if string else np.int64).reshape(users, width)
         return tf.constant(array, tf.string if string else tf.int64)
+
+    def serving_signatures(self) -> dict[str, Any]:
+        """Returns what a server offers: `serving_default`, `top_k` and the embeddings.
+
+        `recs.export.saved_model(model, path)` asks for it; see `recs.export.retrieval_signatures`.
+
+        Raises:
+            ValueError: when there is no index.
+        """
+        from recs.export import retrieval_signatures
+
+        query, candidate = self.query_tower, self.candidate_tower
+        return retrieval_signatures(
+            query,
+            candidate,
+            self.top_k,
+            query.serving_specs(),
+            candidate.serving_specs(),
+            titles=self.catalogue.titles or None,
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the model; what it has learnt is state."""

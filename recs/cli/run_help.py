@@ -1,0 +1,3 @@
+"""What RUN may be."""
+
+RUN_HELP = "a run's folder, or the folder of several, of which the newest is taken"
