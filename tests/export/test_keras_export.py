@@ -26,7 +26,8 @@ ops()
 answers = []
 for path in json.loads(sys.argv[1]):
     serve = tf.saved_model.load(path).signatures["serving_default"]
-    answers.append({k: v.numpy().tolist() for k, v in serve(**{"ids": tf.constant(json.loads(sys.argv[2]), tf.int64)}).items()})
+    found = serve(ids=tf.constant(json.loads(sys.argv[2]), tf.int64))
+    answers.append({name: value.numpy().tolist() for name, value in found.items()})
 print("answers", json.dumps(answers))
 """
 
@@ -92,13 +93,13 @@ def test_checkpoints_and_keras_files_do_not_warn(tmp_path, rng):
 
 def test_the_warning_in_full(tmp_path, rng):
     model, _, _ = made(rng)
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="A SavedModel with") as caught:
         model.export(tmp_path / "1", verbose=False)
     texts = {str(w.message) for w in caught if "recs" in str(w.message)}
     assert (
-        "A SavedModel with an embedding table runs in an unmodified TensorFlow Serving only when it "
-        "is written by `recs.export.saved_model(model, path)`. Received: an export that needs the "
-        "compiled op wherever it is loaded (in table 'texts'). Use that call, with "
+        "A SavedModel with an embedding table runs in an unmodified TensorFlow Serving only when "
+        "it is written by `recs.export.saved_model(model, path)`. Received: an export that needs "
+        "the compiled op wherever it is loaded (in table 'texts'). Use that call, with "
         "`stock_ops=False` where the op is wanted."
     ) in texts
     assert len(texts) == 2

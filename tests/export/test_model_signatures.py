@@ -1,4 +1,4 @@
-"""`serving_default` of any Keras model: names, shapes and dtypes, or an error that says what to do."""
+"""`serving_default` of any Keras model: names, shapes and dtypes, or an error with a remedy."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_subclass_whose_inputs_are_not_known_asks_for_them():
         "Say what the model is called with, for example `inputs={'user_id': tf.TensorSpec([None], "
         "tf.int64)}`."
     )
-    with pytest.raises(ValueError) as raised:
+    with pytest.raises(ValueError, match="must be known") as raised:
         signature(two)
     assert str(raised.value) == (
         "The model's inputs must be known to export it. Received: a Rows that was never called (in "

@@ -1,4 +1,4 @@
-"""What is exported gives the model's predictions wherever TensorFlow runs, and needs nothing else."""
+"""What is exported gives the model's predictions wherever TensorFlow runs."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def test_an_inner_tf_function_is_refused_for_it_would_keep_the_static_copy(tmp_p
         saved_model(model, tmp_path / "1")
     model = Compiled()
     model.build((None, 3))
-    with pytest.raises(ValueError, match="must not be compiled by `tf.function` itself"):
+    with pytest.raises(ValueError, match=r"must not be compiled by `tf.function` itself"):
         saved_model(model, tmp_path / "1", inputs=NUMBER_IDS)
     before = model(NUMBER_IDS).numpy()
     model.layer.table.upsert(NUMBERS, np.ones((len(NUMBERS), DIM)))
@@ -234,7 +234,7 @@ def test_a_signature_that_trains_is_refused_and_the_old_export_stays(tmp_path, r
         "A stock-ops export must contain TensorFlow's own ops and no other. Received: "
         "RecsTableFindOrInsert (in signature 'serving_default'). An embedding comes to this"
     )
-    with pytest.raises(ValueError) as raised:
+    with pytest.raises(ValueError, match="A stock-ops export") as raised:
         saved_model(model, path, signatures={"serving_default": serving_default})
     assert str(raised.value).startswith(message)
     assert {f: f.read_bytes() for f in path.rglob("*") if f.is_file()} == old
@@ -298,7 +298,7 @@ def test_errors_come_before_anything_is_written(tmp_path, rng):
     ):
         saved_model(model, tmp_path / "1", row_dtype="int4")
     with pytest.raises(
-        ValueError, match="Signature 'f' must be a `tf.function` with an `input_sig"
+        ValueError, match=r"Signature 'f' must be a `tf.function` with an `input_sig"
     ):
         saved_model(model, tmp_path / "1", signatures={"f": tf.function(lambda x: x)})
     model.layers[-1].table.upsert([1], [[1e5] * DIM])

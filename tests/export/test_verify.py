@@ -13,11 +13,15 @@ def test_foreign_ops_in_the_graph_and_in_its_functions():
     layer = DynamicEmbedding(2)
     ids = tf.constant([1], tf.int64)
     inner = tf.function(layer)
+
+    def branch():
+        return tf.cond(tf.random.uniform([]) > 1, lambda: layer(ids), lambda: 0.0 * layer(ids))
+
     traced = {
         "outside": tf.function(lambda: layer(ids)),
         "function": tf.function(lambda: inner(ids)),
-        "branch": tf.function(lambda: tf.cond(tf.random.uniform([]) > 1, lambda: layer(ids), lambda: 0.0 * layer(ids))),
-    }  # fmt: skip
+        "branch": tf.function(branch),
+    }
     for function in traced.values():
         graph = function.get_concrete_function().graph.as_graph_def()
         assert verify.foreign_ops(graph) == {"RecsTableFind"}

@@ -17,6 +17,15 @@ import numpy as np
 NUMBERS = {1: np.float32, 3: np.int32, 9: np.int64}
 CODES = {np.dtype(kind): code for code, kind in NUMBERS.items()}
 STRING, STRING_SIZE = 7, 24
+RETURN_POINTERS = (
+    "TF_NewStatus",
+    "TF_NewGraph",
+    "TF_NewSessionOptions",
+    "TF_LoadSessionFromSavedModel",
+    "TF_GraphOperationByName",
+    "TF_AllocateTensor",
+    "TF_TensorData",
+)
 
 
 class Output(ctypes.Structure):
@@ -26,15 +35,7 @@ class Output(ctypes.Structure):
 class Api:
     def __init__(self, library: str) -> None:
         self.lib = ctypes.CDLL(library)
-        for name in [
-            "TF_NewStatus",
-            "TF_NewGraph",
-            "TF_NewSessionOptions",
-            "TF_LoadSessionFromSavedModel",
-            "TF_GraphOperationByName",
-            "TF_AllocateTensor",
-            "TF_TensorData",
-        ]:
+        for name in RETURN_POINTERS:
             getattr(self.lib, name).restype = c_void_p
         self.lib.TF_Message.restype = c_char_p
         self.lib.TF_Dim.restype = c_int64
