@@ -83,6 +83,10 @@ void SumGradients(const Segments& batch, const float* gradient, const int32_t* i
 
 void WeightGradients(const Segments& batch, const float* gradient, const float* rows,
                      const int32_t* inverse, int dim, float* weight_gradient, Executor& executor) {
+  if (batch.combiner == Combiner::kNone) {
+    std::fill(weight_gradient, weight_gradient + batch.positions, 0.0f);
+    return;
+  }
   const int64_t cost = PositionsPerSegment(batch) * dim * 2;
   executor.ParallelFor(batch.segments, cost, [&](int64_t begin, int64_t end) {
     for (int64_t s = begin; s < end; ++s) {

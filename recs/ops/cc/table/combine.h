@@ -49,7 +49,8 @@ void CombineRows(const Segments& batch, const float* rows, const int32_t* invers
 void SumGradients(const Segments& batch, const float* gradient, const int32_t* inverse, int64_t m,
                   int dim, float* sums, Executor& executor);
 
-// weight_gradient (positions), from the same and the output's gradient.
+// weight_gradient (positions), from the same and the output's gradient; zeros for kNone, where
+// weights have no part in the output.
 void WeightGradients(const Segments& batch, const float* gradient, const float* rows,
                      const int32_t* inverse, int dim, float* weight_gradient, Executor& executor);
 
