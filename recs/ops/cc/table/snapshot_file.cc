@@ -4,14 +4,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 
 namespace recs {
 
-FileSink::FileSink(std::string path)
-    : path_(std::move(path)), temporary_(path_ + ".partial." + std::to_string(getpid())) {}
+FileSink::FileSink(std::string path) : path_(std::move(path)) {
+  // Two savers of one path must not write into one file, whether threads or processes.
+  static std::atomic<uint64_t> savers{0};
+  temporary_ = path_ + ".partial." + std::to_string(getpid()) + "." + std::to_string(savers++);
+}
 
 FileSink::~FileSink() {
   if (file_ == nullptr) return;
