@@ -1,7 +1,7 @@
 // Hashing of keys: 64 bits that pick the shard, the place in its index and the initial row.
 //
 // The functions are part of the table's contract (an initial row is a function of seed and key),
-// so a change of one constant here changes every new row. `recs/ops/reference.py` holds the same
+// so a change of one constant here changes every new row. `recs/ops/reference` holds the same
 // functions in NumPy and the tests compare the two.
 #ifndef RECS_TABLE_HASH_H_
 #define RECS_TABLE_HASH_H_

@@ -1,5 +1,6 @@
 #include "table/hash_index.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace recs {
@@ -30,7 +31,9 @@ void HashIndex::Erase(uint32_t tag, uint32_t number) {
 }
 
 void HashIndex::Clear() {
-  std::vector<Entry>(kSmallest, kEmpty).swap(entries_);
+  entries_.resize(kSmallest);
+  std::fill(entries_.begin(), entries_.end(), kEmpty);
+  entries_.shrink_to_fit();  // keeps the larger block rather than throw
   size_ = 0;
 }
 

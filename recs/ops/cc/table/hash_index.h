@@ -47,6 +47,7 @@ class HashIndex {
   // Removes the entry of this number, which must be there.
   void Erase(uint32_t tag, uint32_t number);
 
+  // Gives the memory back; needs none itself, so it cannot fail.
   void Clear();
 
   template <class Visit>  // visit(number), in the order of places
@@ -57,7 +58,7 @@ class HashIndex {
   }
 
   uint32_t size() const { return static_cast<uint32_t>(size_); }
-  uint64_t bytes() const { return entries_.size() * sizeof(Entry); }
+  uint64_t bytes() const { return entries_.capacity() * sizeof(Entry); }
   uint64_t places() const { return entries_.size(); }
 
  private:

@@ -23,6 +23,8 @@ int64_t ShardBegin(const std::vector<int64_t>& rows, int s) {
 
 }  // namespace
 
+PendingGradients::PendingGradients() { spare_.reserve(kSpareBuffers); }
+
 void PendingGradients::BeginForward() {
   std::lock_guard<std::mutex> lock(mutex_);
   if (pending_.empty()) return;
@@ -39,6 +41,8 @@ void PendingGradients::Add(RowGradients gradients) {
 }
 
 void PendingGradients::HoldLocked(float scale) {
+  // First, so that running out of memory leaves no entry scaled and still pending.
+  held_.reserve(held_.size() + pending_.size());
   for (RowGradients& entry : pending_) {
     entry.scale *= scale;
     held_.push_back(std::move(entry));
@@ -91,7 +95,7 @@ RowGradients Merge(const std::vector<RowGradients>& entries, int dim, Executor& 
   // Per shard: the distinct rows in order of first appearance, and where each entry's rows go.
   std::array<std::vector<int64_t>, kShards> rows;
   std::array<std::vector<int64_t>, kShards> target;
-  executor.ParallelFor(kShards, 20000, [&](int64_t first, int64_t last) {
+  ParallelForOrThrow(executor, kShards, 20000, [&](int64_t first, int64_t last) {
     for (int64_t s = first; s < last; ++s) {
       std::unordered_map<int64_t, int64_t> number;
       for (const RowGradients& entry : entries) {

@@ -27,6 +27,8 @@ struct RowGradients {
 
 class PendingGradients {
  public:
+  PendingGradients();
+
   // A forward pass of training begins.
   void BeginForward();
   // A backward pass of one look-up ends.

@@ -39,6 +39,8 @@ struct Shard {
   RowArena arena;
   uint64_t key_bytes = 0;  // of string keys, outside the records
   uint32_t generations = 0;
+  int64_t insertions = 0;  // since the table was made
+  int64_t removals = 0;
 
   // The generation of a record without a key.
   static constexpr uint32_t kFreed = 0xffffffu;

@@ -134,9 +134,14 @@ Status Snapshot<K>::Load(BlockSource& source, const SnapshotHeader& header, Tabl
         return Damaged(source, "a key that is there twice");
       }
       const uint32_t number = fresh.InsertInto(shard, key, hash);
-      block.GetBytes(RowLayout::embedding(shard.arena.at(number)), values * sizeof(float));
+      if (!block.GetBytes(RowLayout::embedding(shard.arena.at(number)), values * sizeof(float))) {
+        return Damaged(source, "bytes that change while read");
+      }
     }
   }
+  // Copied before and exchanged below: nothing may fail once the first shard has changed.
+  fresh.optimizer_ = header.optimizer;
+  fresh.initial_slot_values_ = header.initial_slot_values;
   std::unique_lock<std::shared_mutex> lock(table->mutex_);
   for (const auto& shard : table->shards_) shard->mutex.lock();
   for (int s = 0; s < kShards; ++s) {
@@ -151,8 +156,8 @@ Status Snapshot<K>::Load(BlockSource& source, const SnapshotHeader& header, Tabl
     }
   }
   table->layout_ = fresh.layout_;
-  table->optimizer_ = header.optimizer;
-  table->initial_slot_values_ = header.initial_slot_values;
+  table->optimizer_.swap(fresh.optimizer_);
+  table->initial_slot_values_.swap(fresh.initial_slot_values_);
   table->options_.initializer.seed = header.initializer.seed;
   table->step_ = header.step;
   table->pending_.Clear();

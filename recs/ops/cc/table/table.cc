@@ -18,7 +18,12 @@ constexpr int64_t kChunk = 2048;  // keys read under one taking of the shards' l
 
 template <class K>
 Table<K>::~Table() {
-  Clear();
+  for (const auto& shard : shards_) ReleaseKeys(*shard);
+}
+
+template <class K>
+void Table<K>::ReleaseKeys(const Shard& shard) {
+  ForEach(shard, [](char* record) { Keys<K>::Release(RowLayout::header(record)->key); });
 }
 
 template <class K>
@@ -61,7 +66,7 @@ void Table<K>::FindCombined(const K* keys, const bool* mask, const Segments& bat
   const int64_t chunks = (batch.segments + per_chunk - 1) / per_chunk;
   const std::vector<float> unknown(dim, options_.default_value);
   const auto counts = [mask](int64_t p) { return mask == nullptr || mask[p]; };
-  executor.ParallelFor(chunks, kChunk * (150 + dim), [&](int64_t first, int64_t last) {
+  ParallelForOrThrow(executor, chunks, kChunk * (150 + dim), [&](int64_t first, int64_t last) {
     std::vector<const char*> records;
     for (int64_t c = first; c < last; ++c) {
       const int64_t begin = c * per_chunk;
@@ -108,6 +113,7 @@ uint32_t Table<K>::InsertInto(Shard& shard, K key, uint64_t hash) {
   *RowLayout::header(shard.arena.at(number)) = {stored, shard.NextGeneration(), 0};
   shard.index.Insert(TagOf(hash), number);
   shard.key_bytes += Keys<K>::bytes(key);
+  ++shard.insertions;
   return number;
 }
 
@@ -117,7 +123,6 @@ void Table<K>::FindOrInsertInto(Shard& shard, int s, const K* keys, const Unique
                                 int64_t* handles) {
   const int dim = options_.dim;
   uint32_t numbers[kBlock];
-  int64_t inserted = 0;
   for (int64_t at = begin; at < end; at += kBlock) {
     const int64_t count = std::min(kBlock, end - at);
     for (int64_t i = 0; i < count; ++i) shard.index.Prefetch(TagOf(unique.hashes[at + i]));
@@ -133,7 +138,6 @@ void Table<K>::FindOrInsertInto(Shard& shard, int s, const K* keys, const Unique
       if (numbers[i] == HashIndex::kNone) {
         numbers[i] = InsertInto(shard, key, hash);
         InitializeRow(hash, shard.arena.at(numbers[i]));
-        ++inserted;
       }
       char* record = shard.arena.at(numbers[i]);
       const float* row = RowLayout::embedding(record);
@@ -141,30 +145,22 @@ void Table<K>::FindOrInsertInto(Shard& shard, int s, const K* keys, const Unique
       handles[at + i] = RowHandle::Make(s, RowLayout::header(record)->generation, numbers[i]);
     }
   }
-  insertions_ += inserted;
 }
 
 template <class K>
 void Table<K>::FindOrInsert(const K* keys, const UniqueKeys<K>& unique, const int32_t* place,
                             float* rows, int64_t* handles, Executor& executor) {
   std::shared_lock<std::shared_mutex> lock(mutex_);
-  std::atomic<bool> out_of_memory{false};
   const int64_t cost = (unique.size() / kShards + 1) * (200 + options_.dim);
-  executor.ParallelFor(kShards, cost, [&](int64_t first, int64_t last) {
+  ParallelForOrThrow(executor, kShards, cost, [&](int64_t first, int64_t last) {
     for (int64_t s = first; s < last; ++s) {
       if (unique.shard_begin[s] == unique.shard_begin[s + 1]) continue;
       Shard& shard = *shards_[s];
       std::unique_lock<std::shared_mutex> shard_lock(shard.mutex);
-      try {
-        FindOrInsertInto(shard, static_cast<int>(s), keys, unique, unique.shard_begin[s],
-                         unique.shard_begin[s + 1], place, rows, handles);
-      } catch (const std::bad_alloc&) {
-        // A worker thread must not throw; the caller's does, below.
-        out_of_memory = true;
-      }
+      FindOrInsertInto(shard, static_cast<int>(s), keys, unique, unique.shard_begin[s],
+                       unique.shard_begin[s + 1], place, rows, handles);
     }
   });
-  if (out_of_memory) throw std::bad_alloc();
 }
 
 template <class K>
@@ -184,7 +180,6 @@ void Table<K>::Upsert(const K* keys, const float* rows, int64_t n, Executor& exe
       if (number == HashIndex::kNone) {
         number = InsertInto(shard, key, unique.hashes[u]);
         InitializeSlots(shard.arena.at(number));
-        ++insertions_;
       }
       const float* row = rows + int64_t{last_position[u]} * dim;
       std::copy(row, row + dim, RowLayout::embedding(shard.arena.at(number)));
@@ -201,6 +196,7 @@ void Table<K>::EraseFrom(Shard& shard, uint32_t number, uint64_t hash) {
   Keys<K>::Release(header->key);
   *header = {0, Shard::kFreed, 0};
   shard.arena.Free(number);
+  ++shard.removals;
 }
 
 template <class K>
@@ -216,16 +212,7 @@ int64_t Table<K>::Remove(const K* keys, int64_t n, Executor& /*executor*/) {
     EraseFrom(shard, number, hash);
     ++removed;
   }
-  removals_ += removed;
   return removed;
-}
-
-template <class K>
-void Table<K>::ClearShard(Shard& shard) {
-  ForEach(shard, [&](char* record) { Keys<K>::Release(RowLayout::header(record)->key); });
-  shard.index.Clear();
-  shard.arena = RowArena(layout_.stride());
-  shard.key_bytes = 0;
 }
 
 template <class K>
@@ -234,8 +221,11 @@ void Table<K>::Clear() {
   pending_.Clear();
   for (const auto& shard : shards_) {
     std::unique_lock<std::shared_mutex> shard_lock(shard->mutex);
-    removals_ += shard->index.size();
-    ClearShard(*shard);
+    shard->removals += shard->index.size();
+    ReleaseKeys(*shard);
+    shard->index.Clear();
+    shard->arena = RowArena(layout_.stride());
+    shard->key_bytes = 0;
   }
 }
 

@@ -70,14 +70,14 @@ class Table final : public TableBase {
   // Adds a record for a key that is not there; embedding and slots are the caller's to write.
   uint32_t InsertInto(Shard& shard, K key, uint64_t hash);
   void EraseFrom(Shard& shard, uint32_t number, uint64_t hash);
-  // Forgets all keys of a shard. Needs its lock.
-  void ClearShard(Shard& shard);
+  // Frees the keys of a shard that is about to lose its records.
+  static void ReleaseKeys(const Shard& shard);
   // Rows of distinct keys [begin, end), all of one shard, whose lock the caller holds.
   void FindOrInsertInto(Shard& shard, int s, const K* keys, const UniqueKeys<K>& unique,
                         int64_t begin, int64_t end, const int32_t* place, float* rows,
                         int64_t* handles);
   template <class Visit>  // visit(record)
-  void ForEach(const Shard& shard, Visit visit) const {
+  static void ForEach(const Shard& shard, Visit visit) {
     shard.index.ForEach([&](uint32_t number) { visit(shard.arena.at(number)); });
   }
 };

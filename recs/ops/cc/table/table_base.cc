@@ -15,8 +15,9 @@ void ApplyScale(RowGradients& gradients, int dim, Executor& executor) {
   if (gradients.scale == 1.0f) return;
   const int64_t m = static_cast<int64_t>(gradients.rows.size());
   executor.ParallelFor(m, dim, [&](int64_t begin, int64_t end) {
-    ScaleRow(gradients.scale, gradients.sums.data() + begin * dim,
-             static_cast<int>(end - begin) * dim);
+    for (int64_t i = begin; i < end; ++i) {
+      ScaleRow(gradients.scale, gradients.sums.data() + i * dim, dim);
+    }
   });
   gradients.scale = 1.0f;
 }
@@ -68,9 +69,9 @@ TableBase::Counts TableBase::counts() const {
     counts.index_places += static_cast<int64_t>(shard->index.places());
     counts.bytes += static_cast<int64_t>(shard->index.bytes() + shard->arena.reserved_bytes() +
                                          shard->key_bytes);
+    counts.insertions += shard->insertions;
+    counts.removals += shard->removals;
   }
-  counts.insertions = insertions_;
-  counts.removals = removals_;
   counts.refused_updates = refused_updates_;
   counts.stale_updates = stale_updates_;
   counts.discarded_passes = pending_.discarded_passes();

@@ -95,8 +95,6 @@ class TableBase {
   std::array<std::unique_ptr<Shard>, kShards> shards_;
   PendingGradients pending_;
   std::atomic<int64_t> step_{0};
-  std::atomic<int64_t> insertions_{0};
-  std::atomic<int64_t> removals_{0};
   std::atomic<int64_t> refused_updates_{0};
   std::atomic<int64_t> stale_updates_{0};
 

@@ -89,7 +89,7 @@ UniqueKeys<K>::UniqueKeys(const K* keys, const bool* mask, int64_t n, int32_t* i
   const Partition partition = Divide(keys, mask, n, executor);
   std::array<std::vector<int32_t>, kShards> firsts;
   const int64_t cost = (n / kShards + 1) * 20;
-  executor.ParallelFor(kShards, cost, [&](int64_t begin, int64_t end) {
+  ParallelForOrThrow(executor, kShards, cost, [&](int64_t begin, int64_t end) {
     std::vector<int32_t> seen;
     for (int64_t s = begin; s < end; ++s) {
       NumberDistinct(keys, partition.hashes.get(), partition.order.get() + partition.begin[s],
