@@ -5,11 +5,11 @@
 #define RECS_TABLE_SHARD_H_
 
 #include <cstdint>
-#include <shared_mutex>
 
 #include "table/hash_index.h"
 #include "table/row_arena.h"
 #include "table/row_layout.h"
+#include "table/rw_lock.h"
 
 namespace recs {
 
@@ -34,7 +34,7 @@ struct Shard {
   // Shards fill to between 60 and 75 percent before they grow, each to its own mark.
   Shard(int id, size_t stride) : index(60 + id % 16), arena(stride) {}
 
-  mutable std::shared_mutex mutex;
+  mutable RwLock mutex;
   HashIndex index;
   RowArena arena;
   uint64_t key_bytes = 0;  // of string keys, outside the records

@@ -21,7 +21,7 @@ Status Damaged(const BlockSource& source, const std::string& what) {
 
 template <class K>
 Status Snapshot<K>::Write(const Table<K>& table, BlockSink& sink) {
-  std::unique_lock<std::shared_mutex> lock(table.mutex_);
+  std::unique_lock<RwLock> lock(table.mutex_);
   SnapshotHeader header;
   header.key_type = Keys<K>::kType;
   header.dim = table.layout_.dim();
@@ -43,7 +43,7 @@ Status Snapshot<K>::Write(const Table<K>& table, BlockSink& sink) {
   };
   int64_t in_block = 0;
   for (const auto& shard : table.shards_) {
-    std::shared_lock<std::shared_mutex> shard_lock(shard->mutex);
+    std::shared_lock<RwLock> shard_lock(shard->mutex);
     table.ForEach(*shard, [&](const char* record) {
       RowHeader row;
       std::memcpy(&row, record, sizeof(row));
@@ -142,7 +142,7 @@ Status Snapshot<K>::Load(BlockSource& source, const SnapshotHeader& header, Tabl
   // Copied before and exchanged below: nothing may fail once the first shard has changed.
   fresh.optimizer_ = header.optimizer;
   fresh.initial_slot_values_ = header.initial_slot_values;
-  std::unique_lock<std::shared_mutex> lock(table->mutex_);
+  std::unique_lock<RwLock> lock(table->mutex_);
   for (const auto& shard : table->shards_) shard->mutex.lock();
   for (int s = 0; s < kShards; ++s) {
     Shard& target = *table->shards_[s];

@@ -150,13 +150,13 @@ void Table<K>::FindOrInsertInto(Shard& shard, int s, const K* keys, const Unique
 template <class K>
 void Table<K>::FindOrInsert(const K* keys, const UniqueKeys<K>& unique, const int32_t* place,
                             float* rows, int64_t* handles, Executor& executor) {
-  std::shared_lock<std::shared_mutex> lock(mutex_);
+  std::shared_lock<RwLock> lock(mutex_);
   const int64_t cost = (unique.size() / kShards + 1) * (200 + options_.dim);
   ParallelForOrThrow(executor, kShards, cost, [&](int64_t first, int64_t last) {
     for (int64_t s = first; s < last; ++s) {
       if (unique.shard_begin[s] == unique.shard_begin[s + 1]) continue;
       Shard& shard = *shards_[s];
-      std::unique_lock<std::shared_mutex> shard_lock(shard.mutex);
+      std::unique_lock<RwLock> shard_lock(shard.mutex);
       FindOrInsertInto(shard, static_cast<int>(s), keys, unique, unique.shard_begin[s],
                        unique.shard_begin[s + 1], place, rows, handles);
     }
@@ -170,10 +170,10 @@ void Table<K>::Upsert(const K* keys, const float* rows, int64_t n, Executor& exe
   std::vector<int32_t> last_position(unique.size());
   for (int64_t p = 0; p < n; ++p) last_position[inverse[p]] = static_cast<int32_t>(p);
   const int dim = options_.dim;
-  std::shared_lock<std::shared_mutex> lock(mutex_);
+  std::shared_lock<RwLock> lock(mutex_);
   for (int s = 0; s < kShards; ++s) {
     Shard& shard = *shards_[s];
-    std::unique_lock<std::shared_mutex> shard_lock(shard.mutex);
+    std::unique_lock<RwLock> shard_lock(shard.mutex);
     for (int64_t u = unique.shard_begin[s]; u < unique.shard_begin[s + 1]; ++u) {
       const K key = keys[unique.first[u]];
       uint32_t number = FindIn(shard, key, unique.hashes[u]);
@@ -201,12 +201,12 @@ void Table<K>::EraseFrom(Shard& shard, uint32_t number, uint64_t hash) {
 
 template <class K>
 int64_t Table<K>::Remove(const K* keys, int64_t n, Executor& /*executor*/) {
-  std::shared_lock<std::shared_mutex> lock(mutex_);
+  std::shared_lock<RwLock> lock(mutex_);
   int64_t removed = 0;
   for (int64_t p = 0; p < n; ++p) {
     const uint64_t hash = HashKey(keys[p]);
     Shard& shard = *shards_[ShardOf(hash)];
-    std::unique_lock<std::shared_mutex> shard_lock(shard.mutex);
+    std::unique_lock<RwLock> shard_lock(shard.mutex);
     const uint32_t number = FindIn(shard, keys[p], hash);
     if (number == HashIndex::kNone) continue;
     EraseFrom(shard, number, hash);
@@ -217,10 +217,10 @@ int64_t Table<K>::Remove(const K* keys, int64_t n, Executor& /*executor*/) {
 
 template <class K>
 void Table<K>::Clear() {
-  std::unique_lock<std::shared_mutex> lock(mutex_);
+  std::unique_lock<RwLock> lock(mutex_);
   pending_.Clear();
   for (const auto& shard : shards_) {
-    std::unique_lock<std::shared_mutex> shard_lock(shard->mutex);
+    std::unique_lock<RwLock> shard_lock(shard->mutex);
     shard->removals += shard->index.size();
     ReleaseKeys(*shard);
     shard->index.Clear();
@@ -232,11 +232,11 @@ void Table<K>::Clear() {
 template <class K>
 void Table<K>::Export(std::vector<KeyOut>* keys, std::vector<float>* rows) const {
   // The table's lock holds writers back from all shards until the last one is copied.
-  std::unique_lock<std::shared_mutex> lock(mutex_);
+  std::unique_lock<RwLock> lock(mutex_);
   keys->clear();
   rows->clear();
   for (const auto& shard : shards_) {
-    std::shared_lock<std::shared_mutex> shard_lock(shard->mutex);
+    std::shared_lock<RwLock> shard_lock(shard->mutex);
     ForEach(*shard, [&](char* record) {
       keys->emplace_back(Keys<K>::Load(RowLayout::header(record)->key));
       const float* row = RowLayout::embedding(record);

@@ -45,26 +45,26 @@ TableBase::TableBase(const TableOptions& options) : options_(options), layout_(o
 int64_t TableBase::size() const {
   int64_t rows = 0;
   for (const auto& shard : shards_) {
-    std::shared_lock<std::shared_mutex> lock(shard->mutex);
+    std::shared_lock<RwLock> lock(shard->mutex);
     rows += shard->index.size();
   }
   return rows;
 }
 
 std::string TableBase::optimizer() const {
-  std::shared_lock<std::shared_mutex> lock(mutex_);
+  std::shared_lock<RwLock> lock(mutex_);
   return optimizer_;
 }
 
 int TableBase::slots() const {
-  std::shared_lock<std::shared_mutex> lock(mutex_);
+  std::shared_lock<RwLock> lock(mutex_);
   return layout_.slots();
 }
 
 TableBase::Counts TableBase::counts() const {
   Counts counts{};
   for (const auto& shard : shards_) {
-    std::shared_lock<std::shared_mutex> lock(shard->mutex);
+    std::shared_lock<RwLock> lock(shard->mutex);
     counts.rows += shard->index.size();
     counts.index_places += static_cast<int64_t>(shard->index.places());
     counts.bytes += static_cast<int64_t>(shard->index.bytes() + shard->arena.reserved_bytes() +
@@ -113,7 +113,7 @@ void TableBase::ChangeLayout(const RowOptimizer& optimizer, const std::string& n
   initial_slot_values_ = std::move(values);
   optimizer_ = name;
   for (int s = 0; s < kShards; ++s) {
-    std::unique_lock<std::shared_mutex> lock(shards_[s]->mutex);
+    std::unique_lock<RwLock> lock(shards_[s]->mutex);
     if (!same_records) shards_[s]->arena = std::move(arenas[s]);
     RowArena& arena = shards_[s]->arena;
     for (uint32_t n = 0; n < arena.high_water(); ++n) InitializeSlots(arena.at(n));
@@ -126,7 +126,7 @@ void TableBase::UpdateShard(Shard& shard, RowGradients& gradients, int64_t begin
   const int dim = layout_.dim();
   const size_t bytes = layout_.stride();
   int64_t updated = 0, refused = 0, stale = 0;
-  std::unique_lock<std::shared_mutex> lock(shard.mutex);
+  std::unique_lock<RwLock> lock(shard.mutex);
   for (int64_t i = begin; i < end; ++i) {
     if (i + kAhead < end) {
       const uint32_t number = RowHandle::number(gradients.rows[i + kAhead]);
@@ -156,14 +156,14 @@ Status TableBase::Commit(const CommitOptions& options, std::vector<RowGradients>
                          Executor& executor, CommitResult* result) {
   std::unique_ptr<RowOptimizer> optimizer;
   if (Status made = MakeRowOptimizer(options.optimizer, &optimizer); !made.ok()) return made;
-  std::shared_lock<std::shared_mutex> lock(mutex_);
+  std::shared_lock<RwLock> lock(mutex_);
   const auto differs = [&] {
     return optimizer_ != options.optimizer.name || layout_.slots() != optimizer->slots();
   };
   while (differs()) {
     lock.unlock();
     {
-      std::unique_lock<std::shared_mutex> exclusive(mutex_);
+      std::unique_lock<RwLock> exclusive(mutex_);
       if (differs()) {
         result->slots_reset = !optimizer_.empty();
         ChangeLayout(*optimizer, options.optimizer.name);

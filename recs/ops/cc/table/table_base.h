@@ -5,7 +5,8 @@
 //      see or change all shards at one moment (snapshot, restore, clear, a new row layout);
 //   2. a shard's: exclusive to change it, shared to read it. A reader takes those of all shards, in
 //      order, for a few thousand rows at a time; a writer holds one at a time.
-// So any number of readers run beside a trainer, and no row is read while it is being written.
+// So any number of readers run beside a trainer, and no row is read while it is being written. No
+// thread takes a lock twice, not even for reading: see rw_lock.h.
 #ifndef RECS_TABLE_TABLE_BASE_H_
 #define RECS_TABLE_TABLE_BASE_H_
 
@@ -23,6 +24,7 @@
 #include "table/pending_gradients.h"
 #include "table/row_initializer.h"
 #include "table/row_layout.h"
+#include "table/rw_lock.h"
 #include "table/shard.h"
 #include "table/status.h"
 
@@ -91,7 +93,7 @@ class TableBase {
   RowLayout layout_;
   std::string optimizer_;                   // what the slots were made for; empty before training
   std::vector<float> initial_slot_values_;  // one a slot
-  mutable std::shared_mutex mutex_;
+  mutable RwLock mutex_;
   std::array<std::unique_ptr<Shard>, kShards> shards_;
   PendingGradients pending_;
   std::atomic<int64_t> step_{0};
