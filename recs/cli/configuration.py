@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import importlib
+import inspect
 import re
 from pathlib import Path
-from typing import Any
 
 import jsonargparse
 import keras
@@ -50,7 +51,7 @@ def parse(config: str, overrides: list[str]) -> jsonargparse.Namespace:
     try:
         parsed = made.parse_args(["--config", config, *overrides])
     except (jsonargparse.ArgumentError, ValueError, TypeError) as error:
-        raise UsageError(_explained(str(error), config, made)) from error
+        raise UsageError(_explained(str(error), config)) from error
     if parsed.name is None:
         parsed.name = Path(config).stem
     return parsed
@@ -60,7 +61,7 @@ def dump(parsed: jsonargparse.Namespace) -> str:
     """Returns the configuration as YAML that `parse` takes."""
     kept = parsed.clone()
     kept.pop("config", None)
-    return str(parser().dump(kept, skip_none=True))
+    return str(parser().dump(kept))
 
 
 def experiment(parsed: jsonargparse.Namespace) -> Experiment:
@@ -73,15 +74,17 @@ def experiment(parsed: jsonargparse.Namespace) -> Experiment:
     keras.utils.set_random_seed(parsed.seed)
     made = parser()
     try:
-        given: dict[str, Any] = made.instantiate_classes(parsed).as_dict()
-        for name in ("config", "name", "runs"):
-            given.pop(name, None)
-        return Experiment(**given)
+        # The second name is that of releases before 4.44.
+        instantiate = getattr(made, "instantiate", None) or made.instantiate_classes
+        given = instantiate(parsed)
+        return Experiment(
+            **{name: given[name] for name in inspect.signature(Experiment).parameters}
+        )
     except (ValueError, TypeError) as error:
         raise UsageError(str(error)) from error
 
 
-def _explained(message: str, config: str, made: jsonargparse.ArgumentParser) -> str:
+def _explained(message: str, config: str) -> str:
     """Returns jsonargparse's message with the keys there are, the closest one named."""
     lines = [f"{config} or the command line: {message.strip()}"]
     wrong = re.search(r"(?:Key|Option|[Uu]nrecognized arguments?:?)\s+'?-{0,2}([\w.]+)", message)
@@ -90,8 +93,7 @@ def _explained(message: str, config: str, made: jsonargparse.ArgumentParser) -> 
         keys = _arguments_of(within.group(1))
         lines.append(f"{within.group(1)} takes: {', '.join(keys)}.")
     elif wrong:
-        keys = [action.dest for action in made._actions if action.dest not in ("help", "config")]
-        keys = [key for key in keys if "." not in key]
+        keys = [*inspect.signature(Experiment).parameters, "name", "runs"]
         lines.append(f"The keys are: {', '.join(keys)}.")
     else:
         return lines[0]
@@ -102,9 +104,6 @@ def _explained(message: str, config: str, made: jsonargparse.ArgumentParser) -> 
 
 
 def _arguments_of(class_path: str) -> list[str]:
-    import importlib
-    import inspect
-
     module, _, name = class_path.rpartition(".")
     found = getattr(importlib.import_module(module), name)
     kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

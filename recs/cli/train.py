@@ -26,10 +26,11 @@ def run(arguments: list[str]) -> None:
     parsed = configuration.parse(arguments[0], arguments[1:])
     experiment = configuration.experiment(parsed)
     start = time.monotonic()
+    parts = experiment.parts()  # What is wrong with the data is found before a folder is made.
     folder = RunFolder.create(Path(parsed.runs) / parsed.name)
     folder.config.write_text(configuration.dump(parsed))
     # A bar that redraws itself fills a file or a pipe; one line an epoch is enough there.
-    trained = experiment.train(verbose=1 if sys.stdout.isatty() else 2)
+    trained = experiment.train(parts, verbose=1 if sys.stdout.isatty() else 2)
     seconds = time.monotonic() - start
     report = experiment.judge(trained.model, trained.parts)
     print(f"\n{report}\n", flush=True)

@@ -129,14 +129,17 @@ class Experiment:
             )
         return parts
 
-    def train(self, verbose: int | str = "auto", callbacks: Any = None) -> Trained:
+    def train(
+        self, parts: Split | None = None, verbose: int | str = "auto", callbacks: Any = None
+    ) -> Trained:
         """Trains the model; returns it with the parts and the history.
 
         Args:
+            parts: what `parts()` returned. Defaults to `None`: the data is read here.
             verbose: as in `keras.Model.fit`. Defaults to `"auto"`: a progress bar.
             callbacks: as in `keras.Model.fit`. Defaults to `None`.
         """
-        model, parts = self.model, self.parts()
+        model, parts = self.model, self.parts() if parts is None else parts
         self.evaluation.before(model, parts.train)
         model.compile(optimizer=self.optimizer)
         columns = self.evaluation.columns(model)

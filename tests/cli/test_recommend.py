@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from recs.cli import main
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def run(config, tmp_path):
+    command = ["train", config("int64"), "--runs", str(tmp_path / "runs"), "--epochs", "1"]
+    assert main(command) == 0
+    return str(tmp_path / "runs" / "small" / "1")
+
+
+def test_users_and_what_they_may_look_like(run, capsys):
+    capsys.readouterr()
+    assert main(["recommend", run, "--user", "1", "--user", "99"]) == 2
+    captured = capsys.readouterr()
+    assert "Received: 99. Ids look like 0, 1, 2, 3, 4." in captured.err
+    assert "User 1" not in captured.out  # nothing before all are known
+    assert main(["recommend", run, "--user", "ann"]) == 2
+    assert "--user must be a whole number" in capsys.readouterr().err
+    assert main(["recommend", run, "--user", "1", "-k", "0"]) == 2
+    assert "`-k` must be a positive integer" in capsys.readouterr().err
+
+    assert main(["recommend", run, "--user", "1", "-k", "100"]) == 0
+    without = capsys.readouterr().out
+    assert main(["recommend", run, "--user", "1", "-k", "100", "--include-seen"]) == 0
+    everything = capsys.readouterr().out
+    assert everything.count("Film ") == 12
+    assert 0 < without.count("Film ") < 12

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import csv
+import json
+import re
+
+import pytest
+import tensorflow as tf
+
+from recs.cli import main
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("id_type", ["string", "int64"])
+def test_a_run_from_training_to_serving(config, tmp_path, capsys, id_type):
+    runs = tmp_path / "runs"
+    command = ["train", config(id_type), "--epochs", "3", "--runs", str(runs)]
+    assert main([*command, "--model.embedding_dim", "5"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^test: 10 users, 10 interactions; all 12 items ranked", shown, re.M)
+    assert re.search(r"^model +0\.\d{4}", shown, re.M)
+    assert re.search(r"^popularity +0\.\d{4}", shown, re.M)
+    assert re.search(r"^    1\. Film \d+", shown, re.M)
+    folder = runs / "small" / "1"
+    assert str(folder) in shown
+    names = ["config.yaml", "history.csv", "metrics.json", "model.keras", "saved_model"]
+    assert sorted(p.name for p in folder.iterdir()) == [*names, "training_curves.png"]
+    with (folder / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    figures = json.loads((folder / "metrics.json").read_text())["figures"]
+    assert set(figures["model"]) == {"recall@2", "ndcg@2", "recall@5", "ndcg@5"}
+
+    assert main(["evaluate", str(folder)]) == 0
+    again = capsys.readouterr().out
+    table = re.search(r"^test:.*(?:\n.+)*", shown, re.M).group()
+    assert table in again
+
+    assert main(["recommend", str(runs / "small"), "--user", "3", "-k", "2"]) == 0
+    assert re.search(r"User 3 \(\d+ seen items left out\)\n +1\. +-?\d", capsys.readouterr().out)
+
+    assert main(["export", str(folder), "--row-dtype", "float16"]) == 0
+    assert capsys.readouterr().out.strip() == str(folder / "saved_model" / "2")
+    served = tf.saved_model.load(str(folder / "saved_model" / "2")).signatures["serving_default"]
+    answer = served(tf.constant([3] if id_type == "int64" else ["3"], id_type))
+    assert answer["titles"].numpy()[0, 0].startswith(b"Film ")
+
+
+@pytest.mark.slow
+def test_two_runs_of_one_seed_are_alike_and_numbered(config, tmp_path):
+    command = ["train", config(), "--runs", str(tmp_path), "--name", "x", "--epochs", "1"]
+    for seed in ("1", "1", "2"):
+        assert main([*command, "--seed", seed]) == 0
+    read = [json.loads((tmp_path / "x" / n / "metrics.json").read_text()) for n in "123"]
+    history = [(tmp_path / "x" / n / "history.csv").read_text() for n in "123"]
+    assert read[0]["figures"] == read[1]["figures"]
+    assert history[0] == history[1] != history[2]
+
+
+def test_a_wrong_key_names_those_that_exist(config, capsys):
+    assert main(["train", config(), "--epocs", "3"]) == 2
+    error = capsys.readouterr().err
+    assert "epocs" in error
+    assert "The keys are: data, split, model, optimizer, evaluation, epochs," in error
+    assert error.rstrip().endswith("Did you mean epochs?")
+
+
+def test_a_wrong_key_in_the_file(config, capsys):
+    assert main(["train", config(**{"epochs: 2": "epohcs: 2"})]) == 2
+    error = capsys.readouterr().err
+    assert "epohcs" in error
+    assert "Did you mean epochs?" in error
+
+
+@pytest.mark.parametrize("where", ["file", "command line"])
+def test_a_wrong_argument_of_a_class_names_those_it_has(config, capsys, where):
+    if where == "file":
+        arguments = [config(**{"embedding_dim: 4": "embeding_dim: 4"})]
+    else:
+        arguments = [config(), "--model.embeding_dim", "4"]
+    assert main(["train", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert "embeding_dim" in error
+    assert "recs.models.TwoTower takes: user, item, embedding_dim" in error
+    assert "Did you mean embedding_dim?" in error
+
+
+def test_a_value_of_the_wrong_kind(config, capsys):
+    assert main(["train", config(), "--epochs", "many"]) == 2
+    error = capsys.readouterr().err
+    assert "epochs" in error
+    assert "many" in error
+    assert "Traceback" not in error
+
+
+def test_a_value_that_a_class_refuses(config, capsys):
+    assert main(["train", config(), "--epochs", "0"]) == 2
+    assert "`epochs` must be a positive integer. Received: epochs=0" in capsys.readouterr().err
+
+
+def test_a_class_that_does_not_exist(config, capsys):
+    assert main(["train", config(**{"models.TwoTower": "models.TwoTowers"})]) == 2
+    assert "TwoTowers" in capsys.readouterr().err
+
+
+def test_a_missing_configuration_names_those_there_are(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "mine.yaml").write_text("")
+    assert main(["train", "nope.yaml"]) == 2
+    error = capsys.readouterr().err
+    assert "CONFIG must be a YAML file. Received: nope.yaml. There are: configs/mine.yaml." in error
+    assert main(["train", "--epochs", "1"]) == 2
+    assert "needs CONFIG" in capsys.readouterr().err
+
+
+def test_broken_yaml(tmp_path, capsys):
+    path = tmp_path / "broken.yaml"
+    path.write_text("epochs: [1, 2\nseed: {")
+    assert main(["train", str(path)]) == 2
+    assert "broken.yaml" in capsys.readouterr().err
+
+
+def test_a_missing_data_file_leaves_no_run_behind(config, tmp_path, capsys):
+    path = config(**{"log.csv": "lag.csv"})
+    assert main(["train", path, "--runs", str(tmp_path / "runs")]) == 1
+    assert "lag.csv" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_missing_column_is_named(config, tmp_path, capsys):
+    path = config(**{"user: who, item": "user: whom, item"})
+    assert main(["train", path, "--runs", str(tmp_path / "runs")]) == 1
+    error = capsys.readouterr().err
+    assert "must be one of who, what, stars, at" in error
+    assert "'whom'" in error
+
+
+def test_an_empty_part_to_judge_by(config, tmp_path, capsys):
+    arguments = ["--judge_on", "validation", "--runs", str(tmp_path)]
+    assert main(["train", config(), *arguments]) == 1
+    assert "must leave interactions for training and for validation" in capsys.readouterr().err
+
+
+def test_help_lists_the_keys(capsys):
+    assert main(["train", "--help"]) == 0
+    shown = capsys.readouterr().out
+    for text in ("usage: recs train CONFIG", "--epochs", "--judge_on", "--model", "batch_size"):
+        assert text in shown
