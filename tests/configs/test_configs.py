@@ -1,0 +1,35 @@
+"""Every configuration that is shipped runs, in a short form."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import pytest
+
+from recs.cli import main
+
+FOLDER = pathlib.Path(__file__).parents[2] / "configs"
+CONFIGS = sorted(FOLDER.glob("*.yaml"))
+
+
+def test_there_are_configurations():
+    assert {path.stem for path in CONFIGS} >= {"two_tower_movielens", "ranking_movielens"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_it_runs(path, tmp_path, capsys):
+    short = ["--epochs", "2", "--batch_size", "4096", "--runs", str(tmp_path)]
+    assert main(["train", str(path), *short]) == 0
+    shown = capsys.readouterr().out
+    assert "The run is in" in shown
+    run = tmp_path / path.stem / "1"
+    figures = json.loads((run / "metrics.json").read_text())["figures"]
+    first, *others = figures
+    assert first == "model"
+    assert others
+    assert (run / "saved_model" / "1" / "saved_model.pb").exists()
+    text = path.read_text()
+    assert "\nseed: " in text
+    assert f"recs train configs/{path.name}" in text
