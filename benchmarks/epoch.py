@@ -6,9 +6,11 @@ MovieLens latest-small, each user's last five ratings held out, full catalogue, 
 masked. Both train the same pairs with the same embedding size, epochs, batch size, optimizer,
 temperature, sampling correction and removal of accidental hits; the vectors of both are judged by
 the same function. The third row adds the item biases of configs/two_tower_movielens.yaml, which
-TFRS does not offer; the ratios are without them. TFRS (0.7) needs Keras 2 and so runs in a process of its own. The two take turns,
-seed by seed, so that a change in the machine's load meets both. The first epoch of each, which
-traces, is left out of the times.
+TFRS does not offer; the ratios are without them.
+
+TFRS (0.7) needs Keras 2 and so runs in a process of its own. All take turns, seed by seed, so that
+a change in the machine's load meets each. The first epoch of each, which traces, is left out of
+the times.
 """
 
 from __future__ import annotations

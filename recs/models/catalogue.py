@@ -100,7 +100,7 @@ class Catalogue(keras.layers.Layer):
         self.set(ids, _load_strings(store, "title") if "title_bytes" in names else None)
 
 
-def _store_strings(store: Any, name: str, strings: list[str]) -> None:
+def _store_strings(store: Any, name: str, strings: list[Any]) -> None:
     store[f"{name}_bytes"], store[f"{name}_lengths"] = strings_to_arrays(
         [text.encode() for text in strings]
     )

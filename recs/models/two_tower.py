@@ -249,7 +249,9 @@ class TwoTower(Model):
         """
         vectors = self.candidate_vectors(items)
         if isinstance(items, Items):
-            ids, titles = items.item, items.title if titles is None else titles
+            ids = items.item
+            if titles is None and items.title is not None:
+                titles = items.title.tolist()
         else:
             ids = items[self.candidate_tower.column] if isinstance(items, Mapping) else items
         ids = as_ids(ids)
