@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import keras
+import tensorflow as tf
 
 from recs.errors import explain
 from recs.export import saved_model
@@ -118,6 +119,21 @@ class _Steps(_Mixin):
                 seen.setdefault(id(metric), metric)
         return list(seen.values())
 
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """Trains, with the arguments of `keras.Model.fit`.
+
+        A model that has a `compute_loss` is built on what the dataset says of its batches, so that
+        callbacks find weights before the first step (`BackupAndRestore` restores into them).
+
+        Args:
+            x: As in Keras.
+            *args: As in Keras.
+            **kwargs: As in Keras.
+        """
+        if self._own_loss and not self.built and isinstance(x, tf.data.Dataset):
+            tf_step.build(self, x)
+        return super().fit(x, *args, **kwargs)
+
     def train_step(self, data: Any) -> dict[str, Any]:
         """Returns the logs of one batch after one step of the optimizer.
 
@@ -126,6 +142,8 @@ class _Steps(_Mixin):
         """
         if not self._own_loss:
             return super().train_step(data)
+        if not self.built:
+            tf_step.build(self, data)
         return self._logs(tf_step.train_step(self, data))
 
     def test_step(self, data: Any) -> dict[str, Any]:
@@ -136,12 +154,12 @@ class _Steps(_Mixin):
         """
         if not self._own_loss:
             return super().test_step(data)
+        if not self.built:
+            tf_step.build(self, data)
         return self._logs(tf_step.losses_of(self, data, training=False))
 
     def _logs(self, losses: dict[str, Any]) -> dict[str, Any]:
         """Returns metrics and the batch's losses, and adds the losses to the epoch's means."""
-        # A model without `call` is never built by Keras, which would refuse to save its weights.
-        self.built = True
         for mean in self._loss_means:
             mean.update_state(losses[mean.name])
         return {**self.get_metrics_result(), **losses}

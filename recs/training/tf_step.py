@@ -61,6 +61,44 @@ def losses_of(model: Any, data: Any, training: bool) -> dict[str, Any]:
     }
 
 
+def build(model: Any, data: Any) -> None:
+    """Makes a model's weights, and its optimizer's, before its first step.
+
+    Layers that are made or built on their first call must meet it as inference: a `Sequential`
+    remembers the `training` it was built with, and later calls without one would train. (Keras
+    does the same for models with a `call`, which it builds itself.)
+
+    Args:
+        model: The model, compiled or not.
+        data: A batch, or a dataset, of which one batch is taken only if the model runs eagerly;
+            otherwise nothing is computed.
+    """
+    if model.run_eagerly:
+        # A `compute_loss` that is run eagerly may look at values, so there must be some.
+        batch = next(iter(data.take(1))) if isinstance(data, tf.data.Dataset) else data
+        losses_of(model, batch, training=False)
+        model.reset_metrics()
+    else:
+        spec = data.element_spec if isinstance(data, tf.data.Dataset) else _spec_of(data)
+
+        def first(batch: Any) -> Any:
+            with tf.name_scope("build"):  # the model's own name may not be one for a graph's root
+                return losses_of(model, batch, training=False)
+
+        with tf.init_scope():
+            tf.function(first, autograph=False).get_concrete_function(spec)
+    # Keras builds no model without `call`, and would refuse to save its weights.
+    model.built = True
+    model._bind_table_optimizers()
+    if model.optimizer is not None:
+        model.optimizer.build(model.trainable_variables)
+
+
+def _spec_of(data: Any) -> Any:
+    """Returns what a dataset's `element_spec` would say of a batch."""
+    return keras.tree.map_structure(tf.type_spec_from_value, unpacked(data))
+
+
 def train_step(model: Any, data: Any) -> dict[str, Any]:
     """Returns the losses of a batch, after one step of the optimizer."""
     optimizer = model.optimizer
