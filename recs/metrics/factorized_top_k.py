@@ -136,11 +136,26 @@ class FactorizedTopK(Factorized):
             hits = _hits_by_score(queries, positives, scores, self._ks)
         else:
             true_ids = tf.reshape(tf.convert_to_tensor(true_candidate_ids), [-1, 1])
+            self._check_ids(ids, true_ids)
             hits = _hits_by_id(scores, ids, true_ids, self._ks)
         if sample_weight is not None:
             sample_weight = tf.reshape(tf.convert_to_tensor(sample_weight), [-1])
         for metric, hit in zip(self._top_k_metrics, hits, strict=True):
             metric.update_state(tf.cast(hit, tf.float32), sample_weight=sample_weight)
+
+    def _check_ids(self, ids: tf.Tensor, true_ids: tf.Tensor) -> None:
+        if (ids.dtype == tf.string) == (true_ids.dtype == tf.string):
+            return
+        raise ValueError(
+            explain(
+                "`true_candidate_ids`",
+                rule="must be of the kind that the candidates have",
+                received=f"{true_ids.dtype.name}, candidates with {ids.dtype.name}",
+                where=f"FactorizedTopK '{self.name}'",
+                remedy="Candidates without ids are numbered. Give them theirs, as a dataset of "
+                "pairs: `movies.map(lambda ids: (ids, movie_tower(ids)))`.",
+            )
+        )
 
     def _retrievable(self) -> Any:
         """Returns how many candidates to ask for: the largest k, or all where there are fewer."""

@@ -160,3 +160,11 @@ def test_config_keeps_the_index_but_not_its_dataset():
 def test_base_is_abstract():
     with pytest.raises(TypeError, match="abstract"):
         Factorized()
+
+
+def test_ids_of_another_kind_than_the_candidates_are_refused():
+    candidates = tf.data.Dataset.from_tensors(np.eye(2, dtype="float32"))
+    metric = FactorizedTopK(candidates, ks=(1,), name="corpus")
+    message = r"Received: string, candidates with int32 \(in FactorizedTopK 'corpus'\).*pairs"
+    with pytest.raises(ValueError, match=message):
+        metric.update_state(np.eye(2), np.eye(2), true_candidate_ids=tf.constant(["a", "b"]))

@@ -47,10 +47,9 @@ class RemoveAccidentalHits(keras.layers.Layer):
 
     def call(self, labels: Any, logits: Any, candidate_ids: Any) -> Any:
         """Returns the logits with accidental hits pushed out of the softmax."""
-        candidate_ids = ops.reshape(candidate_ids, (-1,))
+        candidate_ids = in_batch.numbered(ops.reshape(candidate_ids, (-1,)))
         positive_ids = ops.take(candidate_ids, ops.argmax(labels, axis=1), axis=0)
-        # The operator, not `ops.equal`, which casts and so refuses strings.
-        same = ops.expand_dims(positive_ids, 1) == ops.expand_dims(candidate_ids, 0)
+        same = ops.equal(ops.expand_dims(positive_ids, 1), ops.expand_dims(candidate_ids, 0))
         hits = ops.logical_and(same, ops.equal(labels, ops.zeros_like(labels)))
         dtype = keras.backend.standardize_dtype(logits.dtype)
         return ops.where(hits, ops.cast(in_batch.large_negative(dtype), dtype), logits)

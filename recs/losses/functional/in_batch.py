@@ -53,10 +53,25 @@ def log_probability(probability: Any, dtype: str) -> Any:
     return ops.log(ops.clip(ops.cast(probability, dtype), SMALLEST_PROBABILITY, 1.0))
 
 
+def numbered(ids: Any) -> Any:
+    """Returns ids to compare with each other: strings as numbers, equal for equal strings.
+
+    A matrix of comparisons of strings takes many times as long as one of numbers.
+
+    Args:
+        ids: `(candidates,)`.
+    """
+    if keras.backend.standardize_dtype(ids.dtype) != "string":
+        return ids
+    import tensorflow as tf
+
+    return tf.unique(ids).idx
+
+
 def same_id(ids: Any, count: Any) -> Any:
     """Returns which columns carry the id of the row's own candidate, `(count, candidates)`."""
-    # The operator, not `ops.equal`, which casts and so refuses strings.
-    return ops.expand_dims(ids[:count], 1) == ops.expand_dims(ids, 0)
+    ids = numbered(ids)
+    return ops.equal(ops.expand_dims(ids[:count], 1), ops.expand_dims(ids, 0))
 
 
 def at_most(count: int, columns: Any) -> Any:
