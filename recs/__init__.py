@@ -12,30 +12,41 @@ from typing import TYPE_CHECKING, Any
 from recs.version import __version__
 
 if TYPE_CHECKING:
-    from recs import data, export, layers, losses, metrics, models, optimizers, tasks
+    from recs import (
+        data,
+        evaluation,
+        export,
+        layers,
+        losses,
+        metrics,
+        models,
+        optimizers,
+        plotting,
+        tasks,
+    )
     from recs.models import Model
-
-_SUBPACKAGES = ("data", "export", "layers", "losses", "metrics", "models", "optimizers", "tasks")
 
 __all__ = [
     "Model",
     "__version__",
     "data",
+    "evaluation",
     "export",
     "layers",
     "losses",
     "metrics",
     "models",
     "optimizers",
+    "plotting",
     "tasks",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _SUBPACKAGES:
-        return importlib.import_module(f"recs.{name}")
     if name == "Model":
         return importlib.import_module("recs.models").Model
+    if name in __all__:
+        return importlib.import_module(f"recs.{name}")
     raise AttributeError(f"module 'recs' has no attribute {name!r}")
 
 
