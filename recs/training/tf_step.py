@@ -38,9 +38,11 @@ def unpacked(data: Any) -> Any:
 def losses_of(model: Any, data: Any, training: bool) -> dict[str, Any]:
     """Returns `loss`, `regularization_loss` and their sum of a batch, float32 scalars."""
     inputs = unpacked(data)
-    loss = LossContext(model)(
-        run=lambda: model.compute_loss(inputs, training=training), training=training
-    )
+    # A name that begins with `_`, as a private class's, would be refused at a graph's root.
+    with tf.name_scope("loss"):
+        loss = LossContext(model)(
+            run=lambda: model.compute_loss(inputs, training=training), training=training
+        )
     if loss is None:
         raise ValueError(
             explain(
@@ -80,13 +82,11 @@ def build(model: Any, data: Any) -> None:
         model.reset_metrics()
     else:
         spec = data.element_spec if isinstance(data, tf.data.Dataset) else _spec_of(data)
-
-        def first(batch: Any) -> Any:
-            with tf.name_scope("build"):  # the model's own name may not be one for a graph's root
-                return losses_of(model, batch, training=False)
-
         with tf.init_scope():
-            tf.function(first, autograph=False).get_concrete_function(spec)
+            first = tf.function(
+                lambda batch: losses_of(model, batch, training=False), autograph=False
+            )
+            first.get_concrete_function(spec)
     # Keras builds no model without `call`, and would refuse to save its weights.
     model.built = True
     model._bind_table_optimizers()
