@@ -89,7 +89,12 @@ SPLITS = np.array([0, 2, 2, 4])  # {0, 1}, {}, {2, 0}
         ("mean", [3, 1, 1, 1], None, [[3.25, 6.5], [0, 0], [50.5, 101]]),
         ("sqrtn", [3, 4, 0, 2], None, [[8.6, 17.2], [0, 0], [1, 2]]),
         ("mean", None, [True, False, False, False], [[1, 2], [0, 0], [0, 0]]),
-        ("sqrtn", None, [False, True, True, True], [[10, 20], [0, 0], [101 / 2**0.5, 202 / 2**0.5]]),
+        (
+            "sqrtn",
+            None,
+            [False, True, True, True],
+            [[10, 20], [0, 0], np.array([101, 202]) / 2**0.5],
+        ),
         ("mean", [1, -1, 1, 1], None, [[0, 0], [0, 0], [50.5, 101]]),  # weights that cancel
     ],
 )

@@ -257,7 +257,7 @@ def test_a_changed_optimizer_resets_slots_and_keeps_rows(make, keys, first, then
 @pytest.mark.parametrize("rule", [("ftrl", ()), ("adam", (0.9, 0.999)), ("", ())])
 def test_an_optimizer_without_row_update_is_refused(make, key, rule):
     table = make()
-    with pytest.raises(ValueError, match="must|No row update"):
+    with pytest.raises(ValueError, match=r"must|No row update"):
         table.commit(*rule, learning_rate=0.1, step=0)
 
 

@@ -108,9 +108,14 @@ def weight_gradients(batch: Batch, gradient: np.ndarray, rows: np.ndarray) -> np
         return result.astype(np.float32)
     for s, bag in batch.bags():
         f = float(batch.factor(bag))
-        slope = {p: f * float(rows[p].astype(float) @ gradient[s]) for p in bag if present[p]}
-        along_output = sum(slope[p] * float(batch.weight(p)) for p in slope)
-        for p in slope:
-            shrink = {"sum": 0.0, "mean": f, "sqrtn": f * f * float(batch.weight(p))}
-            result[p] = slope[p] - shrink[batch.combiner] * along_output
+        along = {
+            p: f * float(np.sum(rows[p].astype(float) * gradient[s])) for p in bag if present[p]
+        }
+        along_output = sum(along[p] * float(batch.weight(p)) for p in along)
+        for p in along:
+            result[p] = along[p]
+            if batch.combiner == "mean":
+                result[p] -= f * along_output
+            elif batch.combiner == "sqrtn":
+                result[p] -= f * f * float(batch.weight(p)) * along_output
     return result.astype(np.float32)

@@ -159,9 +159,10 @@ class ReferenceTable:
             if unique_gradient is not None:
                 sums += unique_gradient
         self._pending.append(_Gradients(lookup.rows, sums, np.float32(1.0)))
-        padded = np.concatenate([lookup.unique_rows, np.zeros((1, self.dim), np.float32)])
         bad = int((~np.isfinite(sums)).any(axis=1).sum())
-        return bad, weight_gradients(lookup.batch, gradient, padded[lookup.inverse])
+        padded = np.concatenate([lookup.unique_rows, np.zeros((1, self.dim), np.float32)])
+        with np.errstate(over="ignore", invalid="ignore"):
+            return bad, weight_gradients(lookup.batch, gradient, padded[lookup.inverse])
 
     def hold(self, scale: float = 1.0) -> None:
         """Keeps what is pending, times `scale`, for a later commit."""
