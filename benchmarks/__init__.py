@@ -1,0 +1,1 @@
+"""Scripts that measure; each prints both sides and their ratio from one run."""

@@ -14,7 +14,6 @@ def explain(what: str, *, rule: str, received: object, where: str, remedy: str =
         remedy: What to do about it. Left out when empty.
 
     Example:
-
     ```python
     >>> explain("`output_dim`", rule="must be a positive integer", received="output_dim=0",
     ...         where="DynamicEmbedding 'users'")

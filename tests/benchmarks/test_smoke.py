@@ -1,0 +1,34 @@
+"""Every benchmark runs in its tiny form and prints both sides and their ratio."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+FOLDER = pathlib.Path(__file__).parents[2] / "benchmarks"
+SCRIPTS = sorted(p for p in FOLDER.glob("*.py") if "__main__" in p.read_text())
+
+
+def test_there_are_benchmarks():
+    assert {p.stem for p in SCRIPTS} >= {"lookup", "train_step", "epoch"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
+def test_smoke(script):
+    done = subprocess.run(
+        [sys.executable, str(script), "--smoke"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = done.stdout.splitlines()
+    rule = next(i for i, line in enumerate(lines) if re.fullmatch("-+", line))
+    assert len(re.findall(r"\d+\.\d+", lines[rule + 1])) >= 2, done.stdout
