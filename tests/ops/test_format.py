@@ -1,0 +1,135 @@
+"""The bytes of a saved table, read and written as docs/formats/table.md says, without the engine."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recs.ops.reference import Batch
+from recs.ops.reference.hashing import hash_bytes
+from recs.ops.row_initializer import NORMAL, RowInitializer
+from tests.ops.compiled import CompiledTable
+from tests.ops.conftest import key_of
+
+
+def blocks_of(file: bytes) -> list[bytes]:
+    blocks, at = [], 0
+    while True:
+        (size,) = struct.unpack_from("<Q", file, at)
+        at += 8
+        if size == 0:
+            assert at == len(file)
+            return blocks
+        blocks.append(file[at : at + size])
+        at += size
+
+
+def contents_of(block: bytes, kind: int) -> bytes:
+    assert struct.unpack("<Q", block[-8:])[0] == hash_bytes(block[:-8])
+    assert struct.unpack_from("<I", block)[0] == kind
+    return block[4:-8]
+
+
+def a_string(data: bytes) -> bytes:
+    return struct.pack("<Q", len(data)) + data
+
+
+def header(kind: str, records: int, **changed: object) -> bytes:
+    fields = {
+        "magic": b"RECSTAB\0", "version": 1, "order": 0x01020304,
+        "key_type": 1 if kind == "int64" else 2, "dim": 2, "slots": 1, "initializer": 2,
+        "a": 0.5, "b": 0.25, "seed": 2**64 - 5, "step": 7, "records": records,
+        "optimizer": b"adagrad", "initial": 0.125, **changed,
+    }  # fmt: skip
+    optimizer, initial = fields.pop("optimizer"), fields.pop("initial")
+    packed = struct.pack("<8sIIIiiiffQqq", *fields.values())
+    return packed + a_string(optimizer) + struct.pack("<f", initial)
+
+
+def block(kind: int, contents: bytes) -> bytes:
+    body = struct.pack("<I", kind) + contents
+    return body + struct.pack("<Q", hash_bytes(body))
+
+
+def record(key: int | bytes, row: list[float], slots: list[float]) -> bytes:
+    packed = struct.pack("<q", key) if isinstance(key, int) else a_string(key)
+    return packed + struct.pack("<4f", *row, *slots)
+
+
+@pytest.fixture
+def table(kind) -> CompiledTable:
+    return CompiledTable(2, kind, RowInitializer(NORMAL, 0.5, 0.25), -5)
+
+
+def test_what_is_written_is_what_the_page_says(table, kind, tmp_path):
+    keys = [key_of(kind, i) for i in range(9)]
+    for step in range(7):
+        table.add_gradient(table.find_or_insert(Batch(keys)), np.zeros((9, 2), np.float32))
+        table.commit("adagrad", (0.125, 1e-7), learning_rate=0.1, step=step)
+    table.table.save(tmp_path / "state")
+    blocks = blocks_of((tmp_path / "state").read_bytes())
+    assert blocks == table.serialize()
+    assert contents_of(blocks[0], 1) == header(kind, 9)
+    records = contents_of(blocks[1], 2)
+    expected = [record(key, row.tolist(), [0.125, 0.125]) for key, row in table.export().items()]
+    assert records == b"".join(expected)
+
+
+def test_what_the_page_says_is_read(table, kind):
+    records = [record(key_of(kind, i), [i, -i], [0.5, 1.5]) for i in range(9)]
+    state = [block(1, header(kind, 9)), block(2, b"".join(records[:4])), block(2, b""),
+             block(2, b"".join(records[4:]))]  # fmt: skip
+    table.deserialize(state)
+    rows, found = table.find(Batch([key_of(kind, i) for i in range(9)]))
+    assert found.all()
+    np.testing.assert_array_equal(rows, [[i, -i] for i in range(9)])
+    assert table.stats()["step"] == 7
+    batch = Batch([key_of(kind, 0), key_of(kind, 50)])
+    table.add_gradient(table.find_or_insert(batch), np.ones((2, 2), np.float32))
+    table.commit("adagrad", (0.125, 0.0), learning_rate=1.0, step=7)
+    got = table.find(batch)[0]
+    np.testing.assert_allclose(got[0], [-(1.5**-0.5), -(2.5**-0.5)], rtol=1e-6)
+    fresh = CompiledTable(2, kind, RowInitializer(NORMAL, 0.5, 0.25), -5)
+    initial = fresh.find_or_insert(Batch(batch.keys[1:])).output[0]
+    np.testing.assert_allclose(got[1], initial - 1.125**-0.5, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"magic": b"RECSTAC\0"}, {"version": 2}, {"order": 0x04030201}, {"key_type": 3},
+        {"dim": 0}, {"slots": -1}, {"slots": 2}, {"slots": 65}, {"initializer": 4},
+        {"initializer": -1}, {"records": -1}, {"records": 2},
+    ],
+)  # fmt: skip
+def test_other_headers_are_refused(table, kind, changed):
+    state = [
+        block(1, header(kind, 1, **changed)),
+        block(2, record(key_of(kind, 0), [1, 2], [3, 4])),
+    ]
+    with pytest.raises(tf.errors.DataLossError, match="complete and unaltered"):
+        table.deserialize(state)
+    assert table.size() == 0
+
+
+def test_a_key_that_comes_twice_is_refused(table, kind):
+    twice = record(key_of(kind, 0), [1, 2], [3, 4]) * 2
+    with pytest.raises(tf.errors.DataLossError, match="a key that is there twice"):
+        table.deserialize([block(1, header(kind, 2)), block(2, twice)])
+
+
+def test_a_record_that_ends_early_is_refused(table, kind):
+    cut = record(key_of(kind, 0), [1, 2], [3, 4])[:-1]
+    with pytest.raises(tf.errors.DataLossError, match="block 1, which ends within a record"):
+        table.deserialize([block(1, header(kind, 1)), block(2, cut)])
+
+
+def test_a_string_longer_than_its_block_is_refused():
+    table = CompiledTable(2, "string", RowInitializer(NORMAL, 0.5, 0.25), -5)
+    for size in (9, 2**63, 2**64 - 1):
+        long = struct.pack("<Q", size) + b"x" * 8
+        with pytest.raises(tf.errors.DataLossError, match="ends within a record"):
+            table.deserialize([block(1, header("string", 1)), block(2, long)])
