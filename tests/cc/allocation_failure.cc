@@ -222,12 +222,13 @@ void WalkRestore(const std::string& kind) {
   MemorySink sink;
   const auto source_table = Trained<K>(60);
   CHECK(Snapshot<K>::Write(*source_table, sink).ok());
-  // A name that no small string holds.
   const auto after = Contents(*source_table);
   for (bool persistent : {false, true}) {
     for (int64_t n = 0;; ++n) {
       note = kind + " restore, allocation " + Show(n) + (persistent ? " and all after it" : "");
-      const auto table = Trained<K>(20);
+      const auto table = std::make_unique<Table<K>>(Options(3));  // without slots, unlike the other
+      InlineExecutor executor;
+      Forward(*table, MakeKeys<K>(0, 20), executor);
       const auto before = Contents(*table);
       failed = false;
       all_that_follow = persistent;
@@ -242,10 +243,34 @@ void WalkRestore(const std::string& kind) {
       countdown = -1;
       CHECK(Contents(*table) == (threw ? before : after));
       if (!failed) break;
-      InlineExecutor executor;
       Forward(*table, MakeKeys<K>(0, 100), executor);  // no lock was left behind
       CHECK_EQ(table->size(), 100);
     }
+  }
+}
+
+// A hold that fails changes no scale: held again, nothing is scaled twice.
+void CheckHold() {
+  for (int64_t n = 0;; ++n) {
+    note = "hold, allocation " + Show(n);
+    PendingGradients pending;
+    for (int i = 0; i < 5; ++i) pending.Add({{i}, {1.0f}, 1.0f});
+    failed = false;
+    all_that_follow = false;
+    countdown = n;
+    try {
+      pending.Hold(0.5f);
+    } catch (const std::bad_alloc&) {
+    }
+    countdown = -1;
+    pending.Hold(0.5f);
+    const auto taken = pending.Take(1.0f);
+    CHECK_EQ(taken.size(), 5u);
+    for (const RowGradients& entry : taken) {
+      CHECK_EQ(entry.rows.size(), 1u);
+      CHECK_EQ(entry.scale, 0.5f);
+    }
+    if (!failed) break;
   }
 }
 
@@ -265,6 +290,7 @@ void CheckDestruction() {
 
 int main() {
   using namespace recs::testing;
+  CheckHold();
   CheckDestruction<int64_t>();
   CheckDestruction<std::string_view>();
   WalkRestore<int64_t>("int64");

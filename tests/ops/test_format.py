@@ -1,4 +1,4 @@
-"""The bytes of a saved table, read and written as docs/formats/table.md says, without the engine."""
+"""The bytes of a saved table as docs/formats/table.md says, read and written without the engine."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def a_string(data: bytes) -> bytes:
     return struct.pack("<Q", len(data)) + data
 
 
-def header(kind: str, records: int, **changed: object) -> bytes:
+def header(kind: str, records: int = 1, **changed: object) -> bytes:
     fields = {
         "magic": b"RECSTAB\0", "version": 1, "order": 0x01020304,
         "key_type": 1 if kind == "int64" else 2, "dim": 2, "slots": 1, "initializer": 2,
@@ -107,7 +107,7 @@ def test_what_the_page_says_is_read(table, kind):
 )  # fmt: skip
 def test_other_headers_are_refused(table, kind, changed):
     state = [
-        block(1, header(kind, 1, **changed)),
+        block(1, header(kind, **{"records": 1, **changed})),
         block(2, record(key_of(kind, 0), [1, 2], [3, 4])),
     ]
     with pytest.raises(tf.errors.DataLossError, match="complete and unaltered"):
