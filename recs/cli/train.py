@@ -29,8 +29,12 @@ def run(arguments: list[str]) -> None:
     parts = experiment.parts()  # What is wrong with the data is found before a folder is made.
     folder = RunFolder.create(Path(parsed.runs) / parsed.name)
     folder.config.write_text(configuration.dump(parsed))
-    # A bar that redraws itself fills a file or a pipe; one line an epoch is enough there.
-    trained = experiment.train(parts, verbose=1 if sys.stdout.isatty() else 2)
+    try:
+        # A bar that redraws itself fills a file or a pipe; one line an epoch is enough there.
+        trained = experiment.train(parts, verbose=1 if sys.stdout.isatty() else 2)
+    except BaseException:
+        folder.discard()
+        raise
     seconds = time.monotonic() - start
     report = experiment.judge(trained.model, trained.parts)
     print(f"\n{report}\n", flush=True)
@@ -44,7 +48,8 @@ def run(arguments: list[str]) -> None:
     folder.metrics.write_text(json.dumps(document, indent=2) + "\n")
     _plot(trained.history, folder, parsed.name)
     print(f"Trained in {seconds:.0f} s. The run is in {folder.path}/")
-    print(f"  next: recs recommend {folder.path} --user ID")
+    if hasattr(trained.model, "recommend"):
+        print(f"  next: recs recommend {folder.path} --user ID")
 
 
 def _write_history(history: Mapping[str, Sequence[float]], path: str | PathLike[str]) -> None:

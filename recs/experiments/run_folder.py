@@ -37,6 +37,12 @@ class RunFolder:
         self.curves = self.path / "training_curves.png"
         self.saved_model = self.path / "saved_model"
 
+    def discard(self) -> None:
+        """Removes the folder of a run that failed before it made more than its configuration."""
+        self.config.unlink(missing_ok=True)
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
+
     def next_export(self) -> Path:
         """Returns `saved_model/<number>` with the first number that is free."""
         return self.saved_model / str(max(_numbers(self.saved_model), default=0) + 1)

@@ -147,3 +147,12 @@ def test_help_lists_the_keys(capsys):
     shown = capsys.readouterr().out
     for text in ("usage: recs train CONFIG", "--epochs", "--judge_on", "--model", "batch_size"):
         assert text in shown
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_in_training_leaves_no_folder(config, tmp_path, capsys):
+    runs = tmp_path / "runs"
+    path = config(**{"keras.optimizers.Adagrad": "keras.optimizers.RMSprop"})
+    assert main(["train", path, "--runs", str(runs)]) == 1
+    assert "must be one with a row update" in capsys.readouterr().err
+    assert list((runs / "small").iterdir()) == []
