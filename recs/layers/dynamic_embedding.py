@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import keras
@@ -61,7 +62,7 @@ class DynamicEmbedding(keras.layers.Layer):
             to `0.0`.
         mask_key: The id that stands for "no id". Defaults to `None`: every id counts.
         seed: With an id, it decides the initial row. Defaults to `None`: drawn anew for every
-            layer, and restored with the state.
+            layer, from what `keras.utils.set_random_seed` seeds, and restored with the state.
         **kwargs: `name`, `dtype`, `trainable` as for every Keras layer.
 
     Call arguments:
@@ -120,7 +121,8 @@ class DynamicEmbedding(keras.layers.Layer):
         self.mask_key = mask_key
         self.seed = seed
         self._optimizers = _Optimizers(self._resolve_optimizer(optimizer))
-        drawn = int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
+        # From Python's generator, as Keras's own layers: `keras.utils.set_random_seed` seeds it.
+        drawn = random.getrandbits(63)
         self.table = Table(
             output_dim,
             key_dtype,

@@ -130,8 +130,12 @@ class _Steps(_Mixin):
             *args: As in Keras.
             **kwargs: As in Keras.
         """
-        if self._own_loss and not self.built and isinstance(x, tf.data.Dataset):
-            tf_step.build(self, x)
+        if isinstance(x, tf.data.Dataset):
+            if self._own_loss and not self.built:
+                tf_step.build(self, x)
+            if not args:
+                # Keras's default is to shuffle, which it then warns it cannot do with a dataset.
+                kwargs.setdefault("shuffle", False)
         return super().fit(x, *args, **kwargs)
 
     def train_step(self, data: Any) -> dict[str, Any]:

@@ -278,6 +278,8 @@ def as_keys(tensor: tf.Tensor, key_dtype: tf.DType, *, where: str) -> tf.Tensor:
     if key_dtype == tf.int64 and tensor.dtype.is_integer and tensor.dtype != tf.uint64:
         return tf.cast(tensor, tf.int64)
     remedy = "Give `key_dtype='string'` for string ids." if tensor.dtype == tf.string else ""
+    if tensor.dtype.is_integer and key_dtype == tf.string:
+        remedy = "Give `key_dtype='int64'`, or convert them: `tf.strings.as_string(ids)`."
     if tensor.dtype.is_floating:
         remedy = (
             "Convert them before, so that no id is rounded: `ids.astype('int64')`; begin a "

@@ -66,7 +66,9 @@ def test_bad_inputs(case, training):
 
 
 def test_integers_for_string_keys():
-    with pytest.raises(ValueError, match="Ids must be strings, as `key_dtype` string says"):
+    with pytest.raises(
+        ValueError, match=r"Ids must be strings, as `key_dtype` string says.*`key_dtype='int64'`"
+    ):
         DynamicEmbedding(2, key_dtype="string")(np.array([1]))
 
 

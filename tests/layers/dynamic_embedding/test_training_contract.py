@@ -179,6 +179,15 @@ def test_first_sight_stores_what_forward_returned_whatever_the_order():
     assert np.mean(first == different) < 0.01
 
 
+def test_keras_seeds_a_layer_without_a_seed_of_its_own():
+    rows = []
+    for seed in (3, 3, 4):
+        keras.utils.set_random_seed(seed)
+        rows.append(DynamicEmbedding(3)([1, 2], training=True).numpy())
+    np.testing.assert_array_equal(rows[0], rows[1])
+    assert np.all(rows[0] != rows[2])
+
+
 def test_unknown_ids_get_the_declared_default_in_inference():
     layer = DynamicEmbedding(3, default_value=0.5)
     np.testing.assert_array_equal(layer([1, 2]), np.full((2, 3), 0.5))
