@@ -150,7 +150,9 @@ void TrainBesideManyReaders() {
       InlineExecutor inline_executor;
       const auto keys = RandomKeys<int64_t>(own, 4096);
       std::vector<float> rows(4096 * kDim);
-      while (training) table.Find(keys.data(), nullptr, 4096, rows.data(), nullptr, inline_executor);
+      while (training) {
+        table.Find(keys.data(), nullptr, 4096, rows.data(), nullptr, inline_executor);
+      }
     });
   }
   for (int i = 0; i < 20; ++i) {

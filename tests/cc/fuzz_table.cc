@@ -295,7 +295,8 @@ int main(int argc, char** argv) {
       seed = std::strtoull(argv[++i], nullptr, 10);
     } else {
       std::ifstream file(argument, std::ios::binary);
-      const std::string input{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+      const std::string input{std::istreambuf_iterator<char>(file),
+                              std::istreambuf_iterator<char>()};
       std::printf("%s: %lld operations\n", argument.c_str(),
                   static_cast<long long>(recs::testing::RunInput(input, argument)));
     }
