@@ -37,7 +37,8 @@ def unpacked(data: Any) -> Any:
 
 def losses_of(model: Any, data: Any, training: bool) -> dict[str, Any]:
     """Returns `loss`, `regularization_loss` and their sum of a batch, float32 scalars."""
-    inputs = unpacked(data)
+    # A copy of the structure: TFRS's users `pop` the label from the batch.
+    inputs = keras.tree.map_structure(lambda leaf: leaf, unpacked(data))
     # A name that begins with `_`, as a private class's, would be refused at a graph's root.
     with tf.name_scope("loss"):
         loss = LossContext(model)(
