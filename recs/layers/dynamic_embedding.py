@@ -15,6 +15,7 @@ from recs.layers.table_anchor import TableAnchor
 from recs.ops import lookup, row_initializer
 from recs.ops.table import Table, stand_in
 from recs.optimizers import row_update
+from recs.optimizers.followed_optimizer import FollowedOptimizer, updating
 
 COMBINERS = (None, "sum", "mean", "sqrtn")
 KEY_DTYPES = ("int64", "string")
@@ -120,7 +121,7 @@ class DynamicEmbedding(keras.layers.Layer):
         self.default_value = float(default_value)
         self.mask_key = mask_key
         self.seed = seed
-        self._optimizers = _Optimizers(self._resolve_optimizer(optimizer))
+        self._followed = FollowedOptimizer(self._resolve_optimizer(optimizer))
         # From Python's generator, as Keras's own layers: `keras.utils.set_random_seed` seeds it.
         drawn = random.getrandbits(63)
         self.table = Table(
@@ -156,7 +157,7 @@ class DynamicEmbedding(keras.layers.Layer):
     @property
     def optimizer(self) -> keras.optimizers.Optimizer | None:
         """The layer's own optimizer, or None when the model's or the default one is used."""
-        return self._optimizers.own
+        return self._followed.own
 
     @property
     def compute_dtype(self) -> str:
@@ -221,7 +222,7 @@ class DynamicEmbedding(keras.layers.Layer):
 
     def commit(self) -> None:
         """Updates the table from the pending gradients; Keras calls it, through the anchor."""
-        optimizer, loss_scale = self._optimizers.resolve()
+        optimizer, loss_scale = self._followed.resolve()
         if loss_scale is None and self._must_find_loss_scale:
             loss_scale = self._take_seen_loss_scale()
         row_update.commit(self.table, optimizer, loss_scale=loss_scale, where=self._where)
@@ -231,15 +232,15 @@ class DynamicEmbedding(keras.layers.Layer):
 
         The layer follows it unless it has one of its own, and divides its loss scale out.
         """
-        self._optimizers.compiled = optimizer
+        self._followed.compiled = optimizer
 
     @property
     def _loss_is_scaled(self) -> bool:
-        return self._optimizers.loss_scaler is not None or self._must_find_loss_scale
+        return self._followed.loss_scaler is not None or self._must_find_loss_scale
 
     @property
     def _must_find_loss_scale(self) -> bool:
-        return self._seen_loss_scale is not None and not self._optimizers.loss_scale_is_known
+        return self._seen_loss_scale is not None and not self._followed.loss_scale_is_known
 
     def _probe_loss_scale(self, anchor: tf.Tensor) -> tf.Tensor:
         """Returns a zero loss; its gradient is what the whole loss was multiplied by."""
@@ -347,56 +348,9 @@ class DynamicEmbedding(keras.layers.Layer):
         except ValueError as error:
             rule = "must be a Keras optimizer, its name or its configuration"
             raise self._bad("optimizer", rule, optimizer) from error
-        row_update.row_update(_inner(resolved), where=self._where)
+        row_update.row_update(updating(resolved), where=self._where)
         return resolved
 
     def _bad(self, argument: str, rule: str, received: Any) -> ValueError:
         text = f"{argument}={received!r}"
         return ValueError(explain(f"`{argument}`", rule=rule, received=text, where=self._where))
-
-
-def _inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """Returns the optimizer that updates, behind a loss scale."""
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        return optimizer.inner_optimizer
-    return optimizer
-
-
-class _Optimizers:
-    """Which optimizer a table follows, and who scales its loss.
-
-    Not a Keras object, so that Keras neither saves the layer's optimizer beside the model's nor
-    counts its variables as the layer's.
-    """
-
-    def __init__(self, own: keras.optimizers.Optimizer | None) -> None:
-        self.own = own
-        self.compiled: keras.optimizers.Optimizer | None = None
-        self._default: keras.optimizers.Optimizer | None = None
-
-    def resolve(self) -> tuple[keras.optimizers.Optimizer, Any | None]:
-        """Returns the optimizer to follow and the loss scale, or None when there is none."""
-        chosen = self.own or self.compiled
-        if chosen is None:
-            if self._default is None:
-                with tf.init_scope():  # its variables outlive the trace that asks first
-                    self._default = keras.optimizers.Adagrad(0.05)
-            chosen = self._default
-        scaler = self.loss_scaler
-        if scaler is not None:
-            return _inner(chosen), scaler.dynamic_scale
-        scaling = self.compiled if self.compiled is not None else chosen
-        factor = scaling.loss_scale_factor if scaling.built else None
-        return _inner(chosen), factor
-
-    @property
-    def loss_scaler(self) -> keras.optimizers.LossScaleOptimizer | None:
-        """The optimizer that scales the loss by a factor of its own choice, if it is known."""
-        for optimizer in (self.compiled, self.own):
-            if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-                return optimizer
-        return None
-
-    @property
-    def loss_scale_is_known(self) -> bool:
-        return self.compiled is not None or self.loss_scaler is not None

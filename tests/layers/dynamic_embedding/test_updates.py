@@ -261,3 +261,15 @@ def test_a_changed_optimizer_keeps_rows_resets_slots_and_warns():
     assert other.table.stats()["optimizer"] == "adam"
     assert other.table.stats()["slots"] == 2
     np.testing.assert_array_equal(rows_of(again, VOCABULARY), before)
+
+
+def test_a_loss_scale_that_nobody_applies_divides_nothing():
+    ids, targets = batches(all_ids=False, steps=5)
+    plain = dynamic_model(VOCABULARY, 3, keras.optimizers.Adagrad(0.1))
+    plain.compile("sgd", "mse")
+    idle = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adagrad(0.1))
+    scaled = dynamic_model(VOCABULARY, 3, idle)
+    scaled.compile("sgd", "mse")
+    train_on(plain, ids, targets)
+    train_on(scaled, ids, targets)
+    np.testing.assert_array_equal(rows_of(scaled, VOCABULARY), rows_of(plain, VOCABULARY))

@@ -51,12 +51,12 @@ class AddGradientKernel final : public TableKernel {
     SumGradients(batch, grad, inverse, m, dim, sums.sums.data(), executor);
     std::atomic<int64_t> not_finite{0};
     executor.ParallelFor(m, dim, [&](int64_t begin, int64_t end) {
-      if (with_unique) {
-        AddRow(unique_gradient.flat<float>().data() + begin * dim, sums.sums.data() + begin * dim,
-               static_cast<int>(end - begin) * dim);
-      }
       int64_t bad = 0;
-      for (int64_t u = begin; u < end; ++u) bad += !AllFinite(sums.sums.data() + u * dim, dim);
+      for (int64_t u = begin; u < end; ++u) {
+        float* sum = sums.sums.data() + u * dim;
+        if (with_unique) AddRow(unique_gradient.flat<float>().data() + u * dim, sum, dim);
+        bad += !AllFinite(sum, dim);
+      }
       if (bad > 0) not_finite += bad;
     });
     table.pending().Add(std::move(sums));

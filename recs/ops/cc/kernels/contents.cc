@@ -1,4 +1,6 @@
 // RecsTableUpsert, RecsTableRemove, RecsTableClear, RecsTableExport: rows by key, outside training.
+#include <limits>
+
 #include "kernels/table_kernel.h"
 #include "table/row_kernels.h"
 
@@ -20,6 +22,11 @@ class UpsertKernel final : public TableKernel {
     const KeyTensor<K> keys(context->input(1));
     const Tensor& rows = context->input(2);
     const int64_t n = keys.size();
+    if (n > std::numeric_limits<int32_t>::max()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("`keys` must have at most 2^31 - 1 elements. Received: ", n,
+                       " (in upsert of table '", table->options().name, "')."));
+    }
     if (rows.NumElements() != n * table->dim()) {
       return absl::InvalidArgumentError(absl::StrCat(
           "`rows` must have shape [", n, ", ", table->dim(), "]. Received: ",

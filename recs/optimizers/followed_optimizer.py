@@ -1,0 +1,61 @@
+"""The optimizer that a table follows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+def updating(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """Returns the optimizer that updates, behind a loss scale."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return optimizer.inner_optimizer
+    return optimizer
+
+
+class FollowedOptimizer:
+    """Which optimizer a table follows, and who scales its loss.
+
+    The layer's own comes first, then the one the model is compiled with, then Adagrad(0.05).
+
+    Not a Keras object, so that Keras neither saves the layer's optimizer beside the model's nor
+    counts its variables as the layer's.
+
+    Args:
+        own: The layer's own, or None.
+    """
+
+    def __init__(self, own: keras.optimizers.Optimizer | None) -> None:
+        self.own = own
+        self.compiled: keras.optimizers.Optimizer | None = None
+        self._default: keras.optimizers.Optimizer | None = None
+
+    def resolve(self) -> tuple[keras.optimizers.Optimizer, Any | None]:
+        """Returns the optimizer to follow and the loss scale, or None when there is none."""
+        chosen = self.own or self.compiled
+        if chosen is None:
+            if self._default is None:
+                with tf.init_scope():  # its variables outlive the trace that asks first
+                    self._default = keras.optimizers.Adagrad(0.05)
+            chosen = self._default
+        scaler = self.loss_scaler
+        if scaler is not None and scaler.built:  # Keras builds it when it applies it
+            return updating(chosen), scaler.dynamic_scale
+        scaling = self.compiled if self.compiled is not None else chosen
+        factor = updating(scaling).loss_scale_factor if scaling.built else None
+        return updating(chosen), factor
+
+    @property
+    def loss_scaler(self) -> keras.optimizers.LossScaleOptimizer | None:
+        """The optimizer that scales the loss by a factor of its own choice, if it is known."""
+        for optimizer in (self.compiled, self.own):
+            if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+                return optimizer
+        return None
+
+    @property
+    def loss_scale_is_known(self) -> bool:
+        """Whether someone told who scales the loss, or that nobody does."""
+        return self.compiled is not None or self.loss_scaler is not None
