@@ -26,9 +26,12 @@ import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+
 import keras
 import numpy as np
 
+from benchmarks.timing import table
 from recs.data import movielens, splits
 from recs.evaluation import HeldOut, evaluate_top_k, popularity_vectors
 from recs.models import TwoTower
@@ -133,18 +136,18 @@ def report(settings, held_out, popularity, found):
     shown = ", ".join(f"{name} {value}" for name, value in settings.items())
     seeds = len(found["recs"])
     print(f"{len(held_out.users)} users, {len(held_out.catalogue)} items, {seeds} seeds; {shown}")
-    print(f"{'':<18}{'recall@10':>18}{'ndcg@10':>18}{'s/epoch':>18}")
-    print(f"{'popularity':<18}{popularity['recall@10']:>18.4f}{popularity['ndcg@10']:>18.4f}")
+    base = np.array([popularity[m] for m in METRICS])
     mean = {name: np.mean(rows, axis=0) for name, rows in found.items()}
+    lines = []
     for name, rows in found.items():
         spread = np.std(rows, axis=0, ddof=1) if len(rows) > 1 else np.zeros(3)
         cells = [f"{m:.4f} ± {s:.4f}" for m, s in zip(mean[name], spread, strict=True)]
-        print(f"{name:<18}" + "".join(f"{cell:>18}" for cell in cells))
-    base = np.array([popularity[m] for m in METRICS])
-    ratio = mean["recs"][:2] / base
-    print(f"{'recs / popularity':<18}{ratio[0]:>17.2f}x{ratio[1]:>17.2f}x")
-    ratio = mean["recs"] / mean["TFRS"]
-    print(f"{'recs / TFRS':<18}" + "".join(f"{value:>17.2f}x" for value in ratio))
+        lines.append([name, *cells])
+    lines.append(["popularity", *(f"{value:.4f}" for value in base), ""])
+    ratios = mean["recs"][:2] / base
+    lines.append(["recs / popularity", *(f"{ratio:.2f}" for ratio in ratios), ""])
+    lines.append(["recs / TFRS", *(f"{ratio:.2f}" for ratio in mean["recs"] / mean["TFRS"])])
+    print(table(["model", *METRICS, "s/epoch"], lines))
 
 
 def parse() -> argparse.Namespace:
