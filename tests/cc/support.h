@@ -110,9 +110,10 @@ void Backward(Table<K>& table, const Step& step, const std::vector<float>& gradi
   batch.positions = batch.segments = static_cast<int64_t>(step.inverse.size());
   RowGradients sums = table.pending().Reuse();
   sums.rows = step.handles;
-  sums.sums.assign(step.rows.size(), 0.0f);
+  sums.sums.resize(step.rows.size());
   SumGradients(batch, gradient.data(), step.inverse.data(),
-               static_cast<int64_t>(step.handles.size()), table.dim(), sums.sums.data(), executor);
+               static_cast<int64_t>(step.handles.size()), table.dim(), nullptr, sums.sums.data(),
+               executor);
   table.pending().Add(std::move(sums));
 }
 

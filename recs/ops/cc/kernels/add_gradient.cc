@@ -1,9 +1,6 @@
 // RecsTableAddGradient: the backward pass of a look-up. Sums the gradient by distinct row and
 // leaves it pending until the optimizer applies; the table's rows do not change here.
-#include <atomic>
-
 #include "kernels/table_kernel.h"
-#include "table/row_kernels.h"
 
 namespace recs {
 namespace {
@@ -46,19 +43,11 @@ class AddGradientKernel final : public TableKernel {
     RowGradients sums = table.pending().Reuse();
     const auto* handles = rows.flat<int64_t>().data();
     sums.rows.assign(handles, handles + m);
-    sums.sums.assign(m * dim, 0.0f);
+    sums.sums.resize(m * dim);
     const float* grad = gradient.flat<float>().data();
-    SumGradients(batch, grad, inverse, m, dim, sums.sums.data(), executor);
-    std::atomic<int64_t> not_finite{0};
-    executor.ParallelFor(m, dim, [&](int64_t begin, int64_t end) {
-      int64_t bad = 0;
-      for (int64_t u = begin; u < end; ++u) {
-        float* sum = sums.sums.data() + u * dim;
-        if (with_unique) AddRow(unique_gradient.flat<float>().data() + u * dim, sum, dim);
-        bad += !AllFinite(sum, dim);
-      }
-      if (bad > 0) not_finite += bad;
-    });
+    const float* initial = with_unique ? unique_gradient.flat<float>().data() : nullptr;
+    const int64_t not_finite =
+        SumGradients(batch, grad, inverse, m, dim, initial, sums.sums.data(), executor);
     table.pending().Add(std::move(sums));
 
     Tensor *bad_rows = nullptr, *weights_gradient = nullptr;

@@ -1,6 +1,7 @@
 #include "table/combine.h"
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -40,8 +41,8 @@ void CombineRows(const Segments& batch, const float* rows, const int32_t* invers
   });
 }
 
-void SumGradients(const Segments& batch, const float* gradient, const int32_t* inverse, int64_t m,
-                  int dim, float* sums, Executor& executor) {
+int64_t SumGradients(const Segments& batch, const float* gradient, const int32_t* inverse,
+                     int64_t m, int dim, const float* initial, float* sums, Executor& executor) {
   std::vector<float> factors;
   if (batch.combiner == Combiner::kMean || batch.combiner == Combiner::kSqrtn) {
     factors.resize(batch.segments);
@@ -56,9 +57,15 @@ void SumGradients(const Segments& batch, const float* gradient, const int32_t* i
   // reading the inverse once a thread is cheaper than sorting it.
   const int64_t parts = std::min<int64_t>(std::max<int64_t>(m, 1), executor.threads());
   const int64_t cost = (batch.positions / parts + 1) * dim;
+  std::atomic<int64_t> not_finite{0};
   executor.ParallelFor(parts, cost, [&](int64_t first_part, int64_t last_part) {
     const int64_t begin = m * first_part / parts;
     const int64_t end = m * last_part / parts;
+    if (initial == nullptr) {
+      std::fill(sums + begin * dim, sums + end * dim, 0.0f);
+    } else {
+      std::copy(initial + begin * dim, initial + end * dim, sums + begin * dim);
+    }
     const auto add = [&](int64_t p, const float* grad, float factor) {
       const int64_t u = inverse[p];
       if (u < begin || u >= end) return;
@@ -70,15 +77,19 @@ void SumGradients(const Segments& batch, const float* gradient, const int32_t* i
     };
     if (batch.combiner == Combiner::kNone) {
       for (int64_t p = 0; p < batch.positions; ++p) add(p, gradient + p * dim, 1.0f);
-      return;
-    }
-    for (int64_t s = 0; s < batch.segments; ++s) {
-      const float factor = factors.empty() ? 1.0f : factors[s];
-      for (int64_t p = batch.splits[s]; p < batch.splits[s + 1]; ++p) {
-        add(p, gradient + s * dim, factor * batch.weight(p));
+    } else {
+      for (int64_t s = 0; s < batch.segments; ++s) {
+        const float factor = factors.empty() ? 1.0f : factors[s];
+        for (int64_t p = batch.splits[s]; p < batch.splits[s + 1]; ++p) {
+          add(p, gradient + s * dim, factor * batch.weight(p));
+        }
       }
     }
+    int64_t bad = 0;
+    for (int64_t u = begin; u < end; ++u) bad += !AllFinite(sums + u * dim, dim);
+    if (bad > 0) not_finite += bad;
   });
+  return not_finite;
 }
 
 void WeightGradients(const Segments& batch, const float* gradient, const float* rows,
