@@ -80,9 +80,12 @@ def find_or_insert(
                 table.handle, rows, inverse, batch.splits, weights, tf.convert_to_tensor(d_output),
                 unique_rows, tf.convert_to_tensor(d_unique), combiner=batch.combiner,
             )  # fmt: skip
-            # Depends on the op in both cases, so that it runs wherever the anchor's gradient does.
-            bad = tf.constant(float("inf") if flag_bad_gradients else 0.0)
-            return tf.where(bad_rows > 0, bad, 0.0), d_weights
+            # Zero, but not a constant: it depends on the op in both cases, so that the op runs
+            # wherever the anchor's gradient does.
+            zero = tf.cast(tf.minimum(bad_rows, 0), tf.float32)
+            if not flag_bad_gradients:
+                return zero, d_weights
+            return tf.where(bad_rows > 0, float("inf"), zero), d_weights
 
         return (output, unique_rows), gradient
 

@@ -124,7 +124,11 @@ def train_step(model: Any, data: Any) -> dict[str, Any]:
                 remedy="Call `compile(optimizer=...)`, or freeze the weights.",
             )
         )
-    optimizer.apply(tape.gradient(scaled, weights), weights)
+    gradients = tape.gradient(scaled, weights)
+    # TensorFlow's graph optimizer drops control edges that the gradients imply and then takes the
+    # gradients apart: without this, a weight was sometimes updated before the loss had read it.
+    with tf.control_dependencies([total]):
+        optimizer.apply(gradients, weights)
     return losses
 
 
