@@ -44,7 +44,7 @@ class AddGradientKernel final : public TablesKernel {
       RECS_RETURN_IF_ERROR(weights_gradients.allocate(f, inputs.weights[f].shape(), &gradient));
       if (gradient->NumElements() > 0) weight_gradients[f] = gradient->flat<float>().data();
     }
-    DeviceExecutor all(context);
+    TeamExecutor all = DeviceThreads(context);
     std::atomic<int64_t> not_finite{0};
     ForEachTable(sizes, 64, all, [&](int t, Executor& executor) {
       not_finite += Add(*tables[t], inputs.rows[t], parts[t], executor);

@@ -34,7 +34,7 @@ class AppendKernel final : public TableKernel {
     }
     const RecordBatch batch{records.flat<float>().data(), times.flat<int64_t>().data()};
     RECS_RETURN_IF_ERROR(CheckValues(batch, mask, n, shape, base));
-    DeviceExecutor executor(context);
+    TeamExecutor executor = DeviceThreads(context);
     RecordRings<K>::Append(*table, keys.data(), mask, n, batch, executor);
     return absl::OkStatus();
   }

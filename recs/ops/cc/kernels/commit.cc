@@ -57,7 +57,7 @@ class CommitKernel final : public TablesKernel {
     }
     std::vector<Status> statuses(tables.size());
     std::vector<CommitResult> results(tables.size());
-    DeviceExecutor all(context);
+    TeamExecutor all = DeviceThreads(context);
     ForEachTable(sizes, 300, all, [&](int t, Executor& executor) {
       if (sizes[t] == 0) return;
       statuses[t] =

@@ -40,7 +40,7 @@ class UpsertKernel final : public TableKernel {
           "`rows` must be finite. Received: NaN or infinity in row ", i, " (in upsert of table '",
           table->options().name, "'). No row was changed."));
     }
-    DeviceExecutor executor(context);
+    TeamExecutor executor = DeviceThreads(context);
     table->Upsert(keys.data(), data, n, executor);
     return absl::OkStatus();
   }
@@ -56,7 +56,7 @@ class RemoveKernel final : public TableKernel {
     Table<K>* table = nullptr;
     RECS_RETURN_IF_ERROR(TypedTable(base, &table));
     const KeyTensor<K> keys(context->input(1));
-    DeviceExecutor executor(context);
+    TeamExecutor executor = DeviceThreads(context);
     Tensor* removed = nullptr;
     RECS_RETURN_IF_ERROR(context->allocate_output(0, TensorShape({}), &removed));
     removed->scalar<int64_t>()() = table->Remove(keys.data(), keys.size(), executor);

@@ -41,7 +41,7 @@ class FindKernel final : public TablesKernel {
       }
       sizes.push_back(batch.positions);
     }
-    DeviceExecutor all(context);
+    TeamExecutor all = DeviceThreads(context);
     ForEachTable(sizes, 150, all, [&](int f, Executor& executor) {
       const Lookup& lookup = lookups[f];
       if (lookup.table->key_type() == KeyType::kInt64) {

@@ -58,7 +58,7 @@ class FindOrInsertKernel final : public TablesKernel {
       sizes.push_back(n);
       tables[t]->pending().BeginForward();
     }
-    DeviceExecutor all(context);
+    TeamExecutor all = DeviceThreads(context);
     ForEachTable(sizes, 40, all, [&](int t, Executor& executor) {
       lookups[t].lookup->Number(lookups[t].inverse, executor);
     });

@@ -36,7 +36,7 @@ class RecentKernel final : public TableKernel {
         context->allocate_output(0, TensorShape({n, shape.capacity, shape.width}), &records));
     RECS_RETURN_IF_ERROR(context->allocate_output(1, TensorShape({n}), &lengths));
     RECS_RETURN_IF_ERROR(context->allocate_output(2, TensorShape({n, shape.capacity}), &times));
-    DeviceExecutor executor(context);
+    TeamExecutor executor = DeviceThreads(context);
     RecordRings<K>::Recent(*table, keys.data(), mask, n,
                            {records->flat<float>().data(), lengths->flat<int32_t>().data(),
                             times->flat<int64_t>().data()},

@@ -3,6 +3,7 @@
 #ifndef RECS_KERNELS_TABLE_KERNEL_H_
 #define RECS_KERNELS_TABLE_KERNEL_H_
 
+#include <functional>
 #include <memory>
 #include <new>
 #include <string>
@@ -14,12 +15,12 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "table/combine.h"
-#include "table/executor.h"
 #include "table/status.h"
 #include "table/table.h"
+#include "table/team_executor.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/framework/resource_mgr.h"
-#include "tensorflow/core/util/work_sharder.h"
+#include "tensorflow/core/lib/core/threadpool.h"
 
 #define RECS_RETURN_IF_ERROR(expression)                                    \
   do {                                                                      \
@@ -40,21 +41,13 @@ class TableResource final : public tensorflow::ResourceBase {
   std::unique_ptr<TableBase> table_;
 };
 
-// The engine's work on the threads of the kernel's device.
-class DeviceExecutor final : public Executor {
- public:
-  explicit DeviceExecutor(tensorflow::OpKernelContext* context)
-      : workers_(*context->device()->tensorflow_cpu_worker_threads()) {}
-
-  void ParallelFor(int64_t total, int64_t cost,
-                   const std::function<void(int64_t, int64_t)>& work) override {
-    tensorflow::Shard(workers_.num_threads, workers_.workers, total, cost, work);
-  }
-  int threads() const override { return workers_.num_threads > 0 ? workers_.num_threads : 1; }
-
- private:
-  const tensorflow::DeviceBase::CpuWorkerThreads& workers_;
-};
+// The threads of the kernel's device, for the engine's work.
+inline TeamExecutor DeviceThreads(tensorflow::OpKernelContext* context) {
+  const auto* workers = context->device()->tensorflow_cpu_worker_threads();
+  return TeamExecutor(workers->num_threads, [pool = workers->workers](std::function<void()> work) {
+    pool->Schedule(std::move(work));
+  });
+}
 
 inline absl::Status ToAbsl(const Status& status) {
   switch (status.code()) {
