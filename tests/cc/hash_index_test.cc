@@ -57,6 +57,36 @@ TEST(IndexAsksOnlyAboutEntriesWithTheTag) {
   CHECK_EQ(index.FirstCandidate(7), HashIndex::kNone);
 }
 
+TEST(IndexGrowsALittleWithEachEntryAndFindsAllMeanwhile) {
+  HashIndex index(75);
+  uint32_t n = 0;
+  const auto insert = [&] {
+    index.Reserve();
+    index.Insert(static_cast<uint32_t>(Mix(n)), n);
+    ++n;
+  };
+  while (index.places() < 8192) insert();
+  const uint64_t grown = index.bytes() / index.places();  // of the new array alone: 8
+  CHECK(grown > 8);
+  const auto all_there = [&] {
+    for (uint32_t i = 0; i < n; ++i) {
+      CHECK_EQ(index.Find(static_cast<uint32_t>(Mix(i)), [i](uint32_t m) { return m == i; }), i);
+    }
+    uint32_t visited = 0;
+    index.ForEach([&](uint32_t) { ++visited; });
+    CHECK_EQ(visited, n);
+  };
+  uint32_t insertions = 0;
+  for (; index.bytes() > index.places() * 8; ++insertions) {
+    all_there();
+    insert();
+  }
+  all_there();
+  // 4096 old places: not all at once, and long before the next growth.
+  CHECK(insertions > 100);
+  CHECK(insertions < 400);
+}
+
 TEST(IndexGivesItsMemoryBackWhenCleared) {
   HashIndex index(60);
   const uint64_t empty = index.bytes();

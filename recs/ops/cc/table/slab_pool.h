@@ -14,27 +14,18 @@
 #include <mutex>
 #include <vector>
 
+#include "table/zeroed_memory.h"
+
 namespace recs {
 
 class SlabPool {
  public:
-  SlabPool() = default;
-  ~SlabPool();
-  SlabPool(const SlabPool&) = delete;
-  SlabPool& operator=(const SlabPool&) = delete;
-
   // `bytes` (a multiple of 8) of zeros. Throws std::bad_alloc and leaves the pool as it was.
   char* Allocate(size_t bytes);
 
  private:
-  struct Region {
-    char* base;
-    size_t bytes;
-  };
-  void AddRegion(size_t bytes);
-
   std::mutex mutex_;
-  std::vector<Region> regions_;
+  std::vector<ZeroedMemory> regions_;
   char* next_ = nullptr;  // the rest of the newest region
   size_t left_ = 0;
 };
