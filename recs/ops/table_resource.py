@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import uuid
 import warnings
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -227,8 +228,10 @@ class TableResource(tf.saved_model.experimental.TrackableResource):
         return as_keys(tensor, self.key_dtype, where=f"table '{self.name}'")
 
     def _create_resource(self) -> tf.Tensor:
-        # In a graph, which is that of a SavedModel, the rows come with the restored state.
-        block = self._initializer.block if tf.executing_eagerly() else None
+        # In a graph, which is that of a SavedModel, the rows come with the restored state; and a
+        # session that runs it must find the same table with every request.
+        exported = not tf.executing_eagerly()
+        block = None if exported else self._initializer.block
         return ops().recs_table(
             tf.zeros([0, self.dim]) if block is None else tf.constant(block),
             key_dtype=self.key_dtype,
@@ -241,6 +244,7 @@ class TableResource(tf.saved_model.experimental.TrackableResource):
             storage=self.storage,
             mean_default=self._mean_default,
             table_name=self.name,
+            shared_name=f"recs_table_{uuid.uuid4().hex}" if exported else "",
             **self._admission.attributes(),
             **self._eviction.attributes(),
         )

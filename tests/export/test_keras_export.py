@@ -83,6 +83,23 @@ def test_each_loaded_model_has_tables_of_its_own(tmp_path, rng):
         np.testing.assert_allclose(serve(ids=ids)["output_0"], expected, rtol=1e-6)
 
 
+def test_a_session_that_has_the_op_keeps_its_tables_from_request_to_request(tmp_path, rng):
+    model, numbers, texts = made(rng)
+    path = str(saved_model(model, tmp_path / "1", stock_ops=False))
+    expected = [value.numpy() for value in model(IDS)]
+    for table in (numbers.table, texts.table):
+        table.clear()
+    for _ in range(2):  # sessions share no tables
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            loaded = tf.compat.v1.saved_model.load(session, ["serve"], path)
+            signature = loaded.signature_def["serving_default"]
+            names = [signature.outputs[f"output_{i}"].name for i in range(2)]
+            for _ in range(2):
+                answers = session.run(names, {signature.inputs["ids"].name: IDS})
+                for answer, value in zip(answers, expected, strict=True):
+                    np.testing.assert_allclose(answer, value, rtol=1e-6)
+
+
 def test_checkpoints_and_keras_files_do_not_warn(tmp_path, rng):
     model, _, _ = made(rng)
     with warnings.catch_warnings():

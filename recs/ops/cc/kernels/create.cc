@@ -1,4 +1,7 @@
 // RecsTable: makes a table and returns the only handle to it. The table lives as long as a handle.
+//
+// A session runs the node anew with every request. There the table of `shared_name` is made once
+// and lives as long as the session.
 #include "kernels/policy_attrs.h"
 #include "kernels/record_kernel.h"
 
@@ -19,6 +22,7 @@ class CreateKernel : public tensorflow::OpKernel {
     OP_REQUIRES_OK(context, context->GetAttr("default_value", &options_.default_value));
     OP_REQUIRES_OK(context, context->GetAttr("mean_default", &options_.mean_default));
     OP_REQUIRES_OK(context, context->GetAttr("table_name", &options_.name));
+    OP_REQUIRES_OK(context, context->GetAttr("shared_name", &shared_name_));
     OP_REQUIRES(context, kind >= 0 && kind <= static_cast<int>(kLastInitializerKind),
                 absl::InvalidArgumentError(absl::StrCat(
                     "`initializer` must be a kind from 0 to 5. Received: ", kind, " (in RecsTable).")));
@@ -42,37 +46,57 @@ class CreateKernel : public tensorflow::OpKernel {
   }
 
   void Compute(tensorflow::OpKernelContext* context) override {
-    tensorflow::Tensor* handle = nullptr;
-    OP_REQUIRES_OK(context, context->allocate_output(0, tensorflow::TensorShape({}), &handle));
-    const tensorflow::Tensor& initial_rows = context->input(0);
-    OP_REQUIRES(context, initial_rows.NumElements() % options_.dim == 0,
-                absl::InvalidArgumentError(absl::StrCat(
-                    "`initial_rows` must have shape [rows, ", options_.dim, "]. Received: ",
-                    initial_rows.shape().DebugString(), " (in RecsTable).")));
     try {
-      TableOptions options = options_;
-      if (initial_rows.NumElements() > 0) {
-        const float* rows = initial_rows.flat<float>().data();
-        options.initializer.block = std::make_shared<const std::vector<float>>(
-            rows, rows + initial_rows.NumElements());
-      }
-      std::unique_ptr<TableBase> table;
-      if (key_dtype_ == tensorflow::DT_INT64) {
-        table = std::make_unique<Table<int64_t>>(options);
-      } else {
-        table = std::make_unique<Table<std::string_view>>(options);
-      }
-      handle->scalar<tensorflow::ResourceHandle>()() =
-          tensorflow::ResourceHandle::MakeRefCountingHandle(new TableResource(std::move(table)),
-                                                            context->device()->name());
+      context->SetStatus(Create(context));
     } catch (const std::bad_alloc&) {
       context->SetStatus(absl::ResourceExhaustedError("No memory for an empty table."));
     }
   }
 
  private:
+  absl::Status Create(tensorflow::OpKernelContext* context) {
+    tensorflow::Tensor* handle = nullptr;
+    RECS_RETURN_IF_ERROR(context->allocate_output(0, tensorflow::TensorShape({}), &handle));
+    const tensorflow::Tensor& initial_rows = context->input(0);
+    if (initial_rows.NumElements() % options_.dim != 0) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "`initial_rows` must have shape [rows, ", options_.dim, "]. Received: ",
+          initial_rows.shape().DebugString(), " (in RecsTable)."));
+    }
+    auto& resource_handle = handle->scalar<tensorflow::ResourceHandle>()();
+    const bool in_session = context->session_state() != nullptr;
+    if (shared_name_.empty() || !in_session) {
+      resource_handle = tensorflow::ResourceHandle::MakeRefCountingHandle(
+          new TableResource(NewTable(initial_rows)), context->device()->name());
+      return absl::OkStatus();
+    }
+    tensorflow::ResourceMgr* manager = context->resource_manager();
+    TableResource* resource = nullptr;
+    RECS_RETURN_IF_ERROR(manager->LookupOrCreate<TableResource>(
+        manager->default_container(), shared_name_, &resource, [&](TableResource** made) {
+          *made = new TableResource(NewTable(initial_rows));
+          return absl::OkStatus();
+        }));
+    resource->Unref();
+    resource_handle = tensorflow::MakeResourceHandle<TableResource>(
+        context, manager->default_container(), shared_name_);
+    return absl::OkStatus();
+  }
+
+  std::unique_ptr<TableBase> NewTable(const tensorflow::Tensor& initial_rows) const {
+    TableOptions options = options_;
+    if (initial_rows.NumElements() > 0) {
+      const float* rows = initial_rows.flat<float>().data();
+      options.initializer.block = std::make_shared<const std::vector<float>>(
+          rows, rows + initial_rows.NumElements());
+    }
+    if (key_dtype_ == tensorflow::DT_INT64) return std::make_unique<Table<int64_t>>(options);
+    return std::make_unique<Table<std::string_view>>(options);
+  }
+
   tensorflow::DataType key_dtype_ = tensorflow::DT_INT64;
   TableOptions options_;
+  std::string shared_name_;
 };
 
 REGISTER_KERNEL_BUILDER(Name("RecsTable").Device(tensorflow::DEVICE_CPU), CreateKernel);

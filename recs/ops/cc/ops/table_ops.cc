@@ -114,6 +114,7 @@ REGISTER_OP("RecsTable")
     .Attr("mean_default: bool = false")
     .Attr("storage: {'float32', 'bfloat16', 'float16'} = 'float32'")
     .Attr("table_name: string = ''")
+    .Attr("shared_name: string = ''")
     .Attr("admission: {'everything', 'minimum_count', 'counting_bloom_filter', 'probability'} = "
           "'everything'")
     .Attr("admission_count: int = 0")
