@@ -1,4 +1,5 @@
 // RecsTableAppend: adds records to keys of a table of rings.
+#include "kernels/keyed_kernel.h"
 #include "kernels/record_kernel.h"
 #include "table/row_kernels.h"
 
@@ -8,16 +9,14 @@ namespace {
 using tensorflow::Tensor;
 
 template <class K>
-class AppendKernel final : public TableKernel {
+class AppendKernel final : public KeyedKernel<K> {
  public:
-  using TableKernel::TableKernel;
+  using KeyedKernel<K>::KeyedKernel;
 
  protected:
-  absl::Status Run(tensorflow::OpKernelContext* context, TableBase& base) override {
-    Table<K>* table = nullptr;
-    RECS_RETURN_IF_ERROR(TypedTable(base, &table));
+  absl::Status RunKeyed(tensorflow::OpKernelContext* context, Table<K>& table) override {
     RingShape shape;
-    RECS_RETURN_IF_ERROR(ShapeOfRings(base, &shape));
+    RECS_RETURN_IF_ERROR(ShapeOfRings(table, &shape));
     const KeyTensor<K> keys(context->input(1));
     const int64_t n = keys.size();
     RECS_RETURN_IF_ERROR(CheckPositions(n));
@@ -30,12 +29,12 @@ class AppendKernel final : public TableKernel {
       return absl::InvalidArgumentError(absl::StrCat(
           "`records` must have shape ", expected.DebugString(), " and `timestamps` shape [", n,
           "]. Received: ", records.shape().DebugString(), " and ", times.shape().DebugString(),
-          " (in append to table '", base.options().name, "'). No record was added."));
+          " (in append to table '", table.options().name, "'). No record was added."));
     }
     const RecordBatch batch{records.flat<float>().data(), times.flat<int64_t>().data()};
-    RECS_RETURN_IF_ERROR(CheckValues(batch, mask, n, shape, base));
+    RECS_RETURN_IF_ERROR(CheckValues(batch, mask, n, shape, table));
     TeamExecutor executor = DeviceThreads(context);
-    RecordRings<K>::Append(*table, keys.data(), mask, n, batch, executor);
+    RecordRings<K>::Append(table, keys.data(), mask, n, batch, executor);
     return absl::OkStatus();
   }
 
@@ -61,12 +60,7 @@ class AppendKernel final : public TableKernel {
   }
 };
 
-REGISTER_KERNEL_BUILDER(
-    Name("RecsTableAppend").Device(tensorflow::DEVICE_CPU).TypeConstraint<int64_t>("K"),
-    AppendKernel<int64_t>);
-REGISTER_KERNEL_BUILDER(
-    Name("RecsTableAppend").Device(tensorflow::DEVICE_CPU).TypeConstraint<tensorflow::tstring>("K"),
-    AppendKernel<std::string_view>);
+RECS_REGISTER_KEYED("RecsTableAppend", AppendKernel);
 
 }  // namespace
 }  // namespace recs

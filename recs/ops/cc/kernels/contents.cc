@@ -2,7 +2,7 @@
 // RecsTableDefaultRow: the row of keys that have none.
 #include <limits>
 
-#include "kernels/table_kernel.h"
+#include "kernels/keyed_kernel.h"
 #include "table/row_kernels.h"
 
 namespace recs {
@@ -12,54 +12,50 @@ using tensorflow::Tensor;
 using tensorflow::TensorShape;
 
 template <class K>
-class UpsertKernel final : public TableKernel {
+class UpsertKernel final : public KeyedKernel<K> {
  public:
-  using TableKernel::TableKernel;
+  using KeyedKernel<K>::KeyedKernel;
 
  protected:
-  absl::Status Run(tensorflow::OpKernelContext* context, TableBase& base) override {
-    Table<K>* table = nullptr;
-    RECS_RETURN_IF_ERROR(TypedTable(base, &table));
+  absl::Status RunKeyed(tensorflow::OpKernelContext* context, Table<K>& table) override {
     const KeyTensor<K> keys(context->input(1));
     const Tensor& rows = context->input(2);
     const int64_t n = keys.size();
     if (n > std::numeric_limits<int32_t>::max()) {
       return absl::InvalidArgumentError(
           absl::StrCat("`keys` must have at most 2^31 - 1 elements. Received: ", n,
-                       " (in upsert of table '", table->options().name, "')."));
+                       " (in upsert of table '", table.options().name, "')."));
     }
-    if (rows.NumElements() != n * table->dim()) {
+    if (rows.NumElements() != n * table.dim()) {
       return absl::InvalidArgumentError(absl::StrCat(
-          "`rows` must have shape [", n, ", ", table->dim(), "]. Received: ",
-          rows.shape().DebugString(), " (in upsert of table '", table->options().name, "')."));
+          "`rows` must have shape [", n, ", ", table.dim(), "]. Received: ",
+          rows.shape().DebugString(), " (in upsert of table '", table.options().name, "')."));
     }
     const float* data = rows.flat<float>().data();
     for (int64_t i = 0; i < n; ++i) {
-      if (AllFinite(data + i * table->dim(), table->dim())) continue;
+      if (AllFinite(data + i * table.dim(), table.dim())) continue;
       return absl::InvalidArgumentError(absl::StrCat(
           "`rows` must be finite. Received: NaN or infinity in row ", i, " (in upsert of table '",
-          table->options().name, "'). No row was changed."));
+          table.options().name, "'). No row was changed."));
     }
     TeamExecutor executor = DeviceThreads(context);
-    table->Upsert(keys.data(), data, n, executor);
+    table.Upsert(keys.data(), data, n, executor);
     return absl::OkStatus();
   }
 };
 
 template <class K>
-class RemoveKernel final : public TableKernel {
+class RemoveKernel final : public KeyedKernel<K> {
  public:
-  using TableKernel::TableKernel;
+  using KeyedKernel<K>::KeyedKernel;
 
  protected:
-  absl::Status Run(tensorflow::OpKernelContext* context, TableBase& base) override {
-    Table<K>* table = nullptr;
-    RECS_RETURN_IF_ERROR(TypedTable(base, &table));
+  absl::Status RunKeyed(tensorflow::OpKernelContext* context, Table<K>& table) override {
     const KeyTensor<K> keys(context->input(1));
     TeamExecutor executor = DeviceThreads(context);
     Tensor* removed = nullptr;
     RECS_RETURN_IF_ERROR(context->allocate_output(0, TensorShape({}), &removed));
-    removed->scalar<int64_t>()() = table->Remove(keys.data(), keys.size(), executor);
+    removed->scalar<int64_t>()() = table.Remove(keys.data(), keys.size(), executor);
     return absl::OkStatus();
   }
 };
@@ -89,46 +85,30 @@ class DefaultRowKernel final : public TableKernel {
 };
 
 template <class K>
-class ExportKernel final : public TableKernel {
+class ExportKernel final : public KeyedKernel<K> {
  public:
-  using TableKernel::TableKernel;
+  using KeyedKernel<K>::KeyedKernel;
 
  protected:
-  absl::Status Run(tensorflow::OpKernelContext* context, TableBase& base) override {
-    Table<K>* table = nullptr;
-    RECS_RETURN_IF_ERROR(TypedTable(base, &table));
+  absl::Status RunKeyed(tensorflow::OpKernelContext* context, Table<K>& table) override {
     std::vector<typename Table<K>::KeyOut> keys;
     std::vector<float> rows;
-    table->Export(&keys, &rows);
-    const auto n = static_cast<int64_t>(keys.size());
-    Tensor *keys_tensor = nullptr, *rows_tensor = nullptr;
-    RECS_RETURN_IF_ERROR(context->allocate_output(0, TensorShape({n}), &keys_tensor));
-    RECS_RETURN_IF_ERROR(context->allocate_output(1, TensorShape({n, table->dim()}), &rows_tensor));
-    auto flat = keys_tensor->flat<typename KeyTensor<K>::Element>();
-    for (int64_t i = 0; i < n; ++i) flat(i) = keys[i];
-    std::copy(rows.begin(), rows.end(), rows_tensor->flat<float>().data());
+    table.Export(&keys, &rows);
+    RECS_RETURN_IF_ERROR(OutputKeys<K>(context, 0, keys));
+    const TensorShape shape({static_cast<int64_t>(keys.size()), table.dim()});
+    Tensor* output = nullptr;
+    RECS_RETURN_IF_ERROR(context->allocate_output(1, shape, &output));
+    std::copy(rows.begin(), rows.end(), output->flat<float>().data());
     return absl::OkStatus();
   }
 };
 
-#define RECS_REGISTER(op, kernel)                               \
-  REGISTER_KERNEL_BUILDER(Name(op)                              \
-                              .Device(tensorflow::DEVICE_CPU)   \
-                              .TypeConstraint<int64_t>("K"), \
-                          kernel<int64_t>);                     \
-  REGISTER_KERNEL_BUILDER(Name(op)                              \
-                              .Device(tensorflow::DEVICE_CPU)   \
-                              .TypeConstraint<tensorflow::tstring>("K"), \
-                          kernel<std::string_view>)
-
-RECS_REGISTER("RecsTableUpsert", UpsertKernel);
-RECS_REGISTER("RecsTableRemove", RemoveKernel);
-RECS_REGISTER("RecsTableExport", ExportKernel);
+RECS_REGISTER_KEYED("RecsTableUpsert", UpsertKernel);
+RECS_REGISTER_KEYED("RecsTableRemove", RemoveKernel);
+RECS_REGISTER_KEYED("RecsTableExport", ExportKernel);
 REGISTER_KERNEL_BUILDER(Name("RecsTableDefaultRow").Device(tensorflow::DEVICE_CPU),
                         DefaultRowKernel);
 REGISTER_KERNEL_BUILDER(Name("RecsTableClear").Device(tensorflow::DEVICE_CPU), ClearKernel);
-
-#undef RECS_REGISTER
 
 }  // namespace
 }  // namespace recs

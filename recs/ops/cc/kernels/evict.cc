@@ -1,5 +1,6 @@
 // RecsTableEvict: a whole table is gone through now, by the rules of the op's attributes.
 // RecsTableEvictedKeys: takes the keys that were evicted since it was asked last.
+#include "kernels/keyed_kernel.h"
 #include "kernels/policy_attrs.h"
 
 namespace recs {
@@ -27,34 +28,20 @@ class EvictKernel final : public TableKernel {
 };
 
 template <class K>
-class EvictedKeysKernel final : public TableKernel {
+class EvictedKeysKernel final : public KeyedKernel<K> {
  public:
-  using TableKernel::TableKernel;
+  using KeyedKernel<K>::KeyedKernel;
 
  protected:
-  absl::Status Run(tensorflow::OpKernelContext* context, TableBase& base) override {
-    Table<K>* table = nullptr;
-    RECS_RETURN_IF_ERROR(TypedTable(base, &table));
+  absl::Status RunKeyed(tensorflow::OpKernelContext* context, Table<K>& table) override {
     std::vector<typename Table<K>::KeyOut> keys;
-    table->TakeEvictedKeys(&keys);
-    const auto n = static_cast<int64_t>(keys.size());
-    Tensor* output = nullptr;
-    RECS_RETURN_IF_ERROR(context->allocate_output(0, TensorShape({n}), &output));
-    auto flat = output->flat<typename KeyTensor<K>::Element>();
-    for (int64_t i = 0; i < n; ++i) flat(i) = keys[i];
-    return absl::OkStatus();
+    table.TakeEvictedKeys(&keys);
+    return OutputKeys<K>(context, 0, keys);
   }
 };
 
 REGISTER_KERNEL_BUILDER(Name("RecsTableEvict").Device(tensorflow::DEVICE_CPU), EvictKernel);
-REGISTER_KERNEL_BUILDER(Name("RecsTableEvictedKeys")
-                            .Device(tensorflow::DEVICE_CPU)
-                            .TypeConstraint<int64_t>("K"),
-                        EvictedKeysKernel<int64_t>);
-REGISTER_KERNEL_BUILDER(Name("RecsTableEvictedKeys")
-                            .Device(tensorflow::DEVICE_CPU)
-                            .TypeConstraint<tensorflow::tstring>("K"),
-                        EvictedKeysKernel<std::string_view>);
+RECS_REGISTER_KEYED("RecsTableEvictedKeys", EvictedKeysKernel);
 
 }  // namespace
 }  // namespace recs

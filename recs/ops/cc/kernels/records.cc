@@ -2,7 +2,7 @@
 // asked for, rows and slots (of which `slot_vectors` are vectors, made for `optimizer`).
 #include <algorithm>
 
-#include "kernels/table_kernel.h"
+#include "kernels/keyed_kernel.h"
 
 namespace recs {
 namespace {
@@ -22,20 +22,18 @@ void PutMetadata(const RowMetadata& metadata, int64_t* out) {
 }
 
 template <class K>
-class MetadataKernel final : public TableKernel {
+class MetadataKernel final : public KeyedKernel<K> {
  public:
-  using TableKernel::TableKernel;
+  using KeyedKernel<K>::KeyedKernel;
 
  protected:
-  absl::Status Run(tensorflow::OpKernelContext* context, TableBase& base) override {
-    Table<K>* table = nullptr;
-    RECS_RETURN_IF_ERROR(TypedTable(base, &table));
+  absl::Status RunKeyed(tensorflow::OpKernelContext* context, Table<K>& table) override {
     const KeyTensor<K> keys(context->input(1));
     Tensor* tensor = nullptr;
     RECS_RETURN_IF_ERROR(
         context->allocate_output(0, TensorShape({keys.size(), kMetadataFields}), &tensor));
     std::vector<RowMetadata> metadata(keys.size());
-    table->Metadata(keys.data(), keys.size(), metadata.data());
+    table.Metadata(keys.data(), keys.size(), metadata.data());
     int64_t* out = tensor->flat<int64_t>().data();
     for (int64_t i = 0; i < keys.size(); ++i) PutMetadata(metadata[i], out + i * kMetadataFields);
     return absl::OkStatus();
@@ -43,21 +41,19 @@ class MetadataKernel final : public TableKernel {
 };
 
 template <class K>
-class RecordsKernel final : public TableKernel {
+class RecordsKernel final : public KeyedKernel<K> {
  public:
-  explicit RecordsKernel(tensorflow::OpKernelConstruction* context) : TableKernel(context) {
+  explicit RecordsKernel(tensorflow::OpKernelConstruction* context) : KeyedKernel<K>(context) {
     OP_REQUIRES_OK(context, context->GetAttr("with_rows", &with_rows_));
     OP_REQUIRES_OK(context, context->GetAttr("with_slots", &with_slots_));
   }
 
  protected:
-  absl::Status Run(tensorflow::OpKernelContext* context, TableBase& base) override {
-    Table<K>* table = nullptr;
-    RECS_RETURN_IF_ERROR(TypedTable(base, &table));
+  absl::Status RunKeyed(tensorflow::OpKernelContext* context, Table<K>& table) override {
     const int64_t limit = context->input(1).scalar<int64_t>()();
     Tensor *keys = nullptr, *metadata = nullptr, *rows = nullptr, *slots = nullptr;
     Tensor *vectors = nullptr, *optimizer = nullptr;
-    const int64_t dim = table->dim();
+    const int64_t dim = table.dim();
     int64_t slot_floats = 0;
     const RowLayout* layout = nullptr;
     absl::Status status;
@@ -88,7 +84,7 @@ class RecordsKernel final : public TableKernel {
                     slots->flat<float>().data() + i * slot_floats);
       }
     };
-    table->VisitRecords(limit, begin, visit);
+    table.VisitRecords(limit, begin, visit);
     return status;
   }
 
@@ -97,19 +93,8 @@ class RecordsKernel final : public TableKernel {
   bool with_slots_ = false;
 };
 
-#define RECS_REGISTER(op, kernel)                                            \
-  REGISTER_KERNEL_BUILDER(                                                   \
-      Name(op).Device(tensorflow::DEVICE_CPU).TypeConstraint<int64_t>("K"),  \
-      kernel<int64_t>);                                                      \
-  REGISTER_KERNEL_BUILDER(Name(op)                                           \
-                              .Device(tensorflow::DEVICE_CPU)                \
-                              .TypeConstraint<tensorflow::tstring>("K"),     \
-                          kernel<std::string_view>)
-
-RECS_REGISTER("RecsTableMetadata", MetadataKernel);
-RECS_REGISTER("RecsTableRecords", RecordsKernel);
-
-#undef RECS_REGISTER
+RECS_REGISTER_KEYED("RecsTableMetadata", MetadataKernel);
+RECS_REGISTER_KEYED("RecsTableRecords", RecordsKernel);
 
 }  // namespace
 }  // namespace recs
