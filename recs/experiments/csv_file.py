@@ -6,11 +6,12 @@ from typing import Literal
 
 from recs.data import read_csv
 from recs.data.interactions import Interactions
+from recs.data.items import Items
+from recs.experiments.interactions_file import InteractionsFile
 from recs.experiments.items_file import ItemsFile
-from recs.experiments.source import Source
 
 
-class CsvFile(Source):
+class CsvFile(InteractionsFile):
     r"""A CSV file of interactions with a header line; see `recs.data.read_csv`.
 
     Args:
@@ -46,15 +47,10 @@ class CsvFile(Source):
         id_type: Literal["string", "int64"] = "string",
         delimiter: str = ",",
     ) -> None:
-        self.path = path
-        self.roles = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-        self.items = items
-        self.id_type = id_type
+        super().__init__(path, user, item, rating, timestamp, items, id_type)
         self.delimiter = delimiter
 
-    def load(self) -> Interactions:
-        """Returns the interactions."""
-        items = None if self.items is None else self.items.load(self.id_type)
+    def _read(self, items: Items | None) -> Interactions:
         return read_csv(
             self.path,
             **self.roles,  # type: ignore[arg-type]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from recs.data import read_parquet
 from recs.data.interactions import Interactions
-from recs.experiments.items_file import ItemsFile
-from recs.experiments.source import Source
+from recs.data.items import Items
+from recs.experiments.interactions_file import InteractionsFile
 
 
-class ParquetFile(Source):
+class ParquetFile(InteractionsFile):
     """A Parquet file, or a folder of them; see `recs.data.read_parquet`.
 
     Args:
@@ -35,23 +33,6 @@ class ParquetFile(Source):
     ```
     """
 
-    def __init__(
-        self,
-        path: str,
-        user: str,
-        item: str,
-        rating: str | None = None,
-        timestamp: str | None = None,
-        items: ItemsFile | None = None,
-        id_type: Literal["string", "int64"] = "string",
-    ) -> None:
-        self.path = path
-        self.roles = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-        self.items = items
-        self.id_type = id_type
-
-    def load(self) -> Interactions:
-        """Returns the interactions."""
-        items = None if self.items is None else self.items.load(self.id_type)
+    def _read(self, items: Items | None) -> Interactions:
         roles = self.roles
         return read_parquet(self.path, **roles, items=items, id_type=self.id_type)  # type: ignore[arg-type]
