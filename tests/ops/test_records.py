@@ -232,13 +232,15 @@ def test_bytes_are_those_in_use():
     table.upsert(np.arange(100_000), np.ones((100_000, 64), np.float32))
     record = 24 + 64 * 4
     index = 8 * 100_000 / table.stats()["load"]
-    np.testing.assert_allclose(table.stats()["bytes"], 100_000 * record + index)
+    # Parts of the index that are growing have their old half as well.
+    old_halves = table.stats()["bytes"] - 100_000 * record - index
+    assert -1 < old_halves < index / 4
     # A place that became free is kept, and used again.
     before = table.stats()["bytes"]
     table.remove(np.arange(1000))
     assert table.stats()["bytes"] == before
     table.upsert(np.arange(1000), np.ones((1000, 64), np.float32))
-    assert table.stats()["bytes"] == before
+    assert before - old_halves - 1 < table.stats()["bytes"] <= before
     table.clear()
     assert table.stats()["bytes"] < 10_000
 
