@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         optimizers,
         plotting,
         tasks,
+        warm_start,
     )
     from recs.models import Model
 
@@ -41,6 +42,7 @@ __all__ = [
     "optimizers",
     "plotting",
     "tasks",
+    "warm_start",
 ]
 
 
