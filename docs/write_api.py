@@ -43,6 +43,7 @@ GUIDES = {
     "recs.optimizers": ("optimizers",),
     "recs.plotting": ("cli", "data"),
     "recs.tasks": ("../README",),
+    "recs.warm_start": ("warm_start",),
 }
 # The two tables, as users meet them, each with its guides. What is left out is for the layers.
 TABLES = {

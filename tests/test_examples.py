@@ -25,6 +25,7 @@ PAGES = [
     "inspection",
     "optimizers",
     "records",
+    "warm_start",
 ]
 GUIDES = [ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in PAGES)]
 GLOBALS = {"recs": recs, "keras": keras, "np": np, "tf": tf}

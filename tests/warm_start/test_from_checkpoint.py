@@ -3,8 +3,8 @@
 TFRA does not install beside the TensorFlow of these tests. Its tables save a tensor of keys and one
 of values under the names that TensorFlow's own `MutableHashTable` uses, so that writes them here:
 in object-based checkpoints as `<path>/.ATTRIBUTES/table-keys`, by a `Saver` as `<name>-keys`,
-sharded as `<name>_mht_{i}of{n}` and `tables_of_<name>/{i}`. TFRA's custom ops are stood in for by an
-op in the SavedModel that TensorFlow does not know.
+sharded as `<name>_mht_{i}of{n}` and `tables_of_<name>/{i}`. An op in the
+SavedModel that TensorFlow does not know stands in for TFRA's custom ops.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 import recs
+from recs.layers import factorized_top_k
 from recs.warm_start import TableInfo, from_checkpoint, tables_in
 
 SIDE = pathlib.Path(__file__).parent / "tfrs_side.py"
@@ -97,6 +98,7 @@ def test_a_checkpoint_needs_the_ids(saved, place):
     prefix = "model/" if place == "checkpoint" else ""
     name = f"{prefix}user_model/layer_with_weights-0"
     assert TableInfo(name, "embedding", None, "float32", 13, DIM) in tables_in(path)
+    assert [info.kind for info in tables_in(path)] == ["embedding"] * 3
     with pytest.raises(ValueError, match="`vocabulary` must name one that is there"):
         from_checkpoint(path, name)
     check(from_checkpoint(path, name, vocabulary=USERS, first_row=1), USERS, answer["users"])
@@ -113,7 +115,7 @@ def test_a_warm_started_model_recommends_the_same(saved):
     )
     for layer, tower in ((users, "user_model"), (movies, "movie_model"), (tags, "tag_model")):
         from_checkpoint(path, name_of(path, tower)).into(layer)
-    index = recs.layers.factorized_top_k.BruteForce(users, k=5)
+    index = factorized_top_k.BruteForce(users, k=5)
     items = movies(tf.constant(MOVIES)) + tags(tf.constant((TAGS * 4)[:15], tf.int64))
     index.index(items, tf.constant(MOVIES))
     scores, titles = index(tf.constant(USERS))
