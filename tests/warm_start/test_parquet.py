@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sys
 
 import keras
 import numpy as np
@@ -50,7 +51,10 @@ def trained(optimizer, key_dtype="string"):
 
 @pytest.mark.parametrize("key_dtype", ["string", "int64"])
 @pytest.mark.parametrize("optimizer", ["adam", recs.optimizers.LazyAdam(0.1)])
-def test_pandas_reads_what_the_table_says(tmp_path, optimizer, key_dtype):
+@pytest.mark.parametrize("group", [2, 65_536])
+def test_pandas_reads_what_the_table_says(tmp_path, monkeypatch, optimizer, key_dtype, group):
+    # The package's name for the module is that of the function.
+    monkeypatch.setattr(sys.modules["recs.warm_start.to_parquet"], "ROW_GROUP", group)
     target = trained(optimizer, key_dtype)
     path = tmp_path / "rows.parquet"
     to_parquet(target, path, slots=True)
