@@ -1,6 +1,15 @@
 """Keras layers for recommenders."""
 
-from recs.layers import admission, cold, eviction
+from recs.layers import (
+    admission,
+    blocks,
+    cold,
+    dcn,
+    eviction,
+    factorized_top_k,
+    feature_interaction,
+    loss,
+)
 from recs.layers.dynamic_embedding import DynamicEmbedding
 from recs.layers.embedding_collection import EmbeddingCollection
 from recs.layers.feature_config import FeatureConfig
@@ -15,7 +24,12 @@ __all__ = [
     "RecentRecords",
     "TableConfig",
     "admission",
+    "blocks",
     "cold",
+    "dcn",
     "eviction",
+    "factorized_top_k",
+    "feature_interaction",
+    "loss",
     "table_summary",
 ]

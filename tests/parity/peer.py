@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-SIDE = pathlib.Path(__file__).parent / "tfrs_side.py"
+HERE = pathlib.Path(__file__).parent
 
 
 @dataclasses.dataclass
@@ -25,8 +25,15 @@ class Case:
     arrays: dict[str, np.ndarray]
 
 
-def run_tfrs(cases: dict[str, Case]) -> dict[str, dict[str, np.ndarray]]:
-    """Returns the arrays that TFRS gives for each case, one process for all of them."""
+def run_tfrs(
+    cases: dict[str, Case], side: str = "tfrs_side.py"
+) -> dict[str, dict[str, np.ndarray]]:
+    """Returns the arrays that TFRS gives for each case, one process for all of them.
+
+    Args:
+        cases: What to compute, by name.
+        side: The file beside this one that has a function for each kind of case.
+    """
     with tempfile.TemporaryDirectory() as folder:
         given, asked = pathlib.Path(folder, "given.npz"), pathlib.Path(folder, "asked.json")
         answer = pathlib.Path(folder, "answer.npz")
@@ -34,7 +41,7 @@ def run_tfrs(cases: dict[str, Case]) -> dict[str, dict[str, np.ndarray]]:
         np.savez(given, **arrays)
         asked.write_text(json.dumps({n: [c.kind, c.options] for n, c in cases.items()}))
         done = subprocess.run(
-            [sys.executable, str(SIDE), str(asked), str(given), str(answer)],
+            [sys.executable, str(HERE / side), str(asked), str(given), str(answer)],
             env={**os.environ, "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"},
             capture_output=True,
             text=True,

@@ -146,7 +146,7 @@ def two_tower(options, arrays):
     }
 
 
-def main(asked, given, answer):
+def main(kinds, asked, given, answer):
     with open(asked) as file:
         cases = json.load(file)
     loaded = np.load(given, allow_pickle=False)
@@ -154,11 +154,11 @@ def main(asked, given, answer):
     for name, (kind, options) in cases.items():
         prefix = f"{name}|"
         arrays = {k[len(prefix) :]: loaded[k] for k in loaded.files if k.startswith(prefix)}
-        for key, value in globals()[kind](options, arrays).items():
+        for key, value in kinds[kind](options, arrays).items():
             array = np.asarray(value)
             out[f"{name}|{key}"] = array.astype(str) if array.dtype == object else array
     np.savez(answer, **out)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(globals(), *sys.argv[1:])
