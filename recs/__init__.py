@@ -16,6 +16,8 @@ if TYPE_CHECKING:
         callbacks,
         data,
         evaluation,
+        examples,
+        experimental,
         export,
         layers,
         losses,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
         plotting,
         tasks,
         warm_start,
+        types,
     )
     from recs.models import Model
 
@@ -34,6 +37,8 @@ __all__ = [
     "callbacks",
     "data",
     "evaluation",
+    "examples",
+    "experimental",
     "export",
     "layers",
     "losses",
@@ -43,6 +48,7 @@ __all__ = [
     "plotting",
     "tasks",
     "warm_start",
+    "types",
 ]
 
 

@@ -125,7 +125,7 @@ class TableLayer(ResourceLayer):
 
     def commit(self) -> None:
         """Updates the tables from the pending gradients; Keras calls it, through the anchor."""
-        resolved = [followed.resolve() for followed in self._followed]
+        resolved = [followed.resolve(self._anchor) for followed in self._followed]
         # There is one loss: a table whose optimizer knows its scale knows it for all.
         loss_scale = next((scale for _, scale in resolved if scale is not None), None)
         if loss_scale is None and self._must_find_loss_scale:

@@ -15,6 +15,12 @@ def updating(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimize
     return optimizer
 
 
+def part_for(optimizer: keras.optimizers.Optimizer, anchor: Any) -> keras.optimizers.Optimizer:
+    """Returns the optimizer that updates a layer's weight, of one that has several as parts."""
+    optimizer_of = getattr(optimizer, "optimizer_of", None)
+    return optimizer if optimizer_of is None else optimizer_of(anchor)
+
+
 class FollowedOptimizer:
     """Which optimizer a table follows, and who scales its loss.
 
@@ -32,20 +38,26 @@ class FollowedOptimizer:
         self.compiled: keras.optimizers.Optimizer | None = None
         self._default: keras.optimizers.Optimizer | None = None
 
-    def resolve(self) -> tuple[keras.optimizers.Optimizer, Any | None]:
-        """Returns the optimizer to follow and the loss scale, or None when there is none."""
+    def resolve(self, anchor: Any) -> tuple[keras.optimizers.Optimizer, Any | None]:
+        """Returns the optimizer to follow and the loss scale, or None when there is none.
+
+        Args:
+            anchor: The layer's weight. Of a compiled optimizer that has parts, such as
+                `recs.experimental.optimizers.CompositeOptimizer`, the one of this weight is it.
+        """
         chosen = self.own or self.compiled
         if chosen is None:
             if self._default is None:
                 with tf.init_scope():  # its variables outlive the trace that asks first
                     self._default = keras.optimizers.Adagrad(0.05)
             chosen = self._default
+        followed = part_for(updating(chosen), anchor)
         scaler = self.loss_scaler
         if scaler is not None and scaler.built:  # Keras builds it when it applies it
-            return updating(chosen), scaler.dynamic_scale
+            return followed, scaler.dynamic_scale
         scaling = self.compiled if self.compiled is not None else chosen
         factor = updating(scaling).loss_scale_factor if scaling.built else None
-        return updating(chosen), factor
+        return followed, factor
 
     @property
     def loss_scaler(self) -> keras.optimizers.LossScaleOptimizer | None:

@@ -67,7 +67,10 @@ def test_dcn_is_where_tfrs_has_it():
 BAD = {
     "diag": (lambda: Cross(diag_scale=-0.1), "`diag_scale` must be at least 0. Received: diag_s"),
     "nan": (lambda: Cross(diag_scale=float("nan")), "`diag_scale` must be at least 0"),
-    "rank": (lambda: Cross(projection_dim=0), "`projection_dim` must be a positive integer or None"),
+    "rank": (
+        lambda: Cross(projection_dim=0),
+        "`projection_dim` must be a positive integer or None",
+    ),
     "half": (lambda: Cross(projection_dim=1.5), "`projection_dim` must be a positive integer or"),
     "none": (lambda: MultiLayerDCN(None), r"`projection_dim` must be a positive integer\. Rec"),
     "layers": (lambda: MultiLayerDCN(num_layers=0), "`num_layers` must be a positive integer"),
