@@ -16,8 +16,8 @@ _CLASSES = {
     "Muon": "it orthogonalizes the gradient of the whole weight",
     "ScheduleFreeAdamW": "it averages every row each step, a table touches only those of the batch",
     "ClippyAdagrad": "one factor shortens the step of the whole weight",
-    "CompositeOptimizer": "it has one optimizer for each weight, and a layer has one weight; compile "
-    "a `recs.Model` with it, and the table follows the part that has the layer's weights",
+    "CompositeOptimizer": "it has one optimizer for each weight, and a layer has one weight; "
+    "compile a `recs.Model` with it, and the table follows the part that has the layer's weights",
     "MultiOptimizer": "it gives each weight an optimizer of its own, and a table's rows are not "
     "among the weights",
 }

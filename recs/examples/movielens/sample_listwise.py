@@ -41,7 +41,8 @@ def sample_listwise(
     ```python
     >>> import tensorflow as tf
     >>> from recs.examples.movielens import sample_listwise
-    >>> rows = {"user_id": ["u", "u", "v"], "movie_title": ["A", "B", "A"], "user_rating": [4, 5, 1]}
+    >>> rows = {"user_id": ["u", "u", "v"], "movie_title": ["A", "B", "A"]}
+    >>> rows["user_rating"] = [4.0, 5.0, 1.0]
     >>> lists = sample_listwise(tf.data.Dataset.from_tensor_slices(rows), 2, 2, seed=1)
     >>> [sorted(row["movie_title"].tolist()) for row in lists.as_numpy_iterator()]
     [[b'A', b'B'], [b'A', b'B']]

@@ -187,8 +187,10 @@ def test_weights_are_excluded_from_every_decay():
     both = weights(2)
     sgd = keras.optimizers.SGD
     composite = CompositeOptimizer(
-        [(sgd(0.1, weight_decay=1.0), lambda: [one]) for one in both[:1]]
-        + [(sgd(0.1, weight_decay=1.0), lambda: both[1:])]
+        [
+            (sgd(0.1, weight_decay=1.0), lambda: both[:1]),
+            (sgd(0.1, weight_decay=1.0), lambda: both[1:]),
+        ]
     )
     composite.exclude_from_weight_decay(var_names=["w1"])
     composite.apply([tf.zeros(2), tf.zeros(2)], both)
