@@ -156,7 +156,8 @@ class Ranking(Model):
 
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Takes the parts for built if they were when the model was saved."""
-        self.built = self.built or config["built"]
+        if config["built"]:
+            self.built = True
 
     @property
     def _where(self) -> str:

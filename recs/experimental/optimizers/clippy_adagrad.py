@@ -94,7 +94,7 @@ class ClippyAdagrad(keras.optimizers.Optimizer):
             "epsilon": epsilon,
         }
         where = f"ClippyAdagrad '{self.name}'"
-        check_at_least(0.0, where=where, **self._constants)
+        check_at_least(0.0, where=where, above=False, **self._constants)
         if clip_accumulator_update and use_standard_accumulator_update:
             raise ValueError(
                 explain(

@@ -88,11 +88,11 @@ class MLP(keras.layers.Layer):
             dense.build(input_shape)
             input_shape = dense.compute_output_shape(input_shape)
 
-    def call(self, inputs: Any) -> Any:
-        """Returns what the last layer makes of the inputs."""
+    def call(self, x: Any) -> Any:
+        """Returns what the last layer makes of the input."""
         for dense in self._dense:
-            inputs = dense(inputs)
-        return inputs
+            x = dense(x)
+        return x
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Returns the shape with the last axis replaced."""
