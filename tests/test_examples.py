@@ -22,6 +22,7 @@ PAGES = [
     "admission_and_eviction",
     "cold_ids",
     "embeddings",
+    "from_tfrs",
     "inspection",
     "optimizers",
     "records",
