@@ -43,7 +43,7 @@ class MLP(keras.layers.Layer):
 
     ```
 
-    Reference: `tfrs.layers.blocks.MLP`. Unlike there, `get_config` gives back every argument.
+    Reference: `tfrs.layers.blocks.MLP`.
     """
 
     def __init__(

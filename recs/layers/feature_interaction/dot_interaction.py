@@ -47,8 +47,7 @@ class DotInteraction(keras.layers.Layer):
     ```
 
     Reference: [Naumov et al., 2019](https://arxiv.org/abs/1906.00091), section 2.1.3;
-    `tfrs.layers.feature_interaction.DotInteraction`. Unlike there, `get_config` gives back every
-    argument.
+    `tfrs.layers.feature_interaction.DotInteraction`.
     """
 
     def __init__(
