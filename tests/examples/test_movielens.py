@@ -34,7 +34,8 @@ def test_figures_by_hand():
         "recall_at_k": 0.75,
     }
     # Without what they had: up has c d, which are d; down has d b.
-    train = dataset(user_id=["up", "down", "up", "x"], movie_id=["a", "c", "b", "a"])
+    # Users who are not tested, before and after those who are, change nothing.
+    train = dataset(user_id=["up", "down", "up", "zoe", "ann"], movie_id=["a", "c", "b", "d", "d"])
     assert evaluate(user_model, movie_model, test, MOVIES, train, k=2) == {
         "precision_at_k": 0.5,
         "recall_at_k": 0.75,
