@@ -9,7 +9,8 @@
 #include <iterator>
 
 #include "support.h"
-#include "table/snapshot_file.h"
+#include "table/file_sink.h"
+#include "table/file_source.h"
 
 namespace recs::testing {
 namespace {
@@ -143,9 +144,12 @@ TEST(DamagedBlocksAreRefused) {
   const auto blocks = Blocks(table);
   CHECK(blocks.size() >= 2);
   CheckRefused({}, table, damaged, words);
-  CheckRefused({blocks[0]}, table, damaged, "0 of 600 rows");
+  CheckRefused({blocks[0]}, table, damaged, "blocks without a manifest at their end");
   CheckRefused({blocks[1], blocks[0]}, table, damaged, "a header that is not of a table");
-  CheckRefused({blocks[0], blocks[1], blocks[1]}, table, damaged, "1200 of 600 rows");
+  CheckRefused({blocks[0], blocks[1], blocks[1]}, table, damaged, "a key that is there twice");
+  CheckRefused({blocks[0], blocks[2]}, table, damaged, "other blocks than the manifest tells of");
+  CheckRefused({blocks[0], blocks[1], blocks[2], blocks[1]}, table, damaged,
+               "blocks behind the manifest");
   CheckRefused({blocks[0], blocks[0]}, table, damaged, "block 1 of an unknown kind");
   CheckRefused({blocks[0], ""}, table, damaged, "block 1, whose checksum is wrong");
   Random random(3);
@@ -252,7 +256,7 @@ TEST(LargeTablesTakeSeveralBlocks) {
   for (int64_t i = 0; i < 10000; ++i) keys.push_back(i);
   Forward(table, keys, executor);
   const auto blocks = Blocks(table);
-  CHECK_EQ(blocks.size(), 4u);  // 2.6 MB of records
+  CHECK_EQ(blocks.size(), 5u);  // 2.6 MB of records
   Numbers other(Options(64));
   MemorySource source(blocks);
   CHECK(Snapshot<int64_t>::Read(source, &other).ok());

@@ -56,8 +56,8 @@ class Random {
 
 class MemorySink final : public BlockSink {
  public:
-  Status Append(std::string_view block) override {
-    blocks.emplace_back(block);
+  Status Append(std::string block) override {
+    blocks.push_back(std::move(block));
     return {};
   }
   std::vector<std::string> blocks;
@@ -66,13 +66,9 @@ class MemorySink final : public BlockSink {
 class MemorySource final : public BlockSource {
  public:
   explicit MemorySource(const std::vector<std::string>& blocks) : blocks_(blocks) {}
-  Status Next(std::string_view* block, bool* end) override {
+  Status Next(std::string* /*storage*/, std::string_view* block, bool* end) override {
     *end = next_ == blocks_.size();
     if (!*end) *block = blocks_[next_++];
-    return {};
-  }
-  Status Rewind() override {
-    next_ = 0;
     return {};
   }
   std::string name() const override { return "memory"; }

@@ -1,8 +1,7 @@
-// RecsTableSave, RecsTableRestore: a table's state to and from a file.
-// RecsTableSerialize, RecsTableDeserialize: the same blocks as a vector of strings.
-#include "kernels/table_kernel.h"
-#include "table/snapshot.h"
-#include "table/snapshot_file.h"
+// RecsTableRestore: a table's state from a file. RecsTableApply: what changed, likewise.
+// RecsTableSerialize, RecsTableDeserialize: a state's blocks as a vector of strings.
+#include "kernels/state_kernel.h"
+#include "table/file_source.h"
 
 namespace recs {
 namespace {
@@ -10,23 +9,17 @@ namespace {
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
 
-Status WriteSnapshot(TableBase& base, BlockSink& sink) {
-  if (auto* table = dynamic_cast<Table<int64_t>*>(&base)) {
-    return Snapshot<int64_t>::Write(*table, sink);
-  }
-  return Snapshot<std::string_view>::Write(static_cast<Table<std::string_view>&>(base), sink);
+Status ReadState(BlockSource& source, TableBase& base, const ReadOptions& options,
+                 Executor& executor) {
+  return WithTypedTable(base, [&](auto& table) {
+    using K = typename std::decay_t<decltype(table)>::Key;
+    return Snapshot<K>::Read(source, &table, options, executor);
+  });
 }
 
-Status ReadSnapshot(BlockSource& source, TableBase& base) {
-  if (auto* table = dynamic_cast<Table<int64_t>*>(&base)) {
-    return Snapshot<int64_t>::Read(source, table);
-  }
-  return Snapshot<std::string_view>::Read(source, static_cast<Table<std::string_view>*>(&base));
-}
-
-class MemorySink final : public BlockSink {
+class TensorSink final : public BlockSink {
  public:
-  Status Append(std::string_view block) override {
+  Status Append(std::string block) override {
     blocks.emplace_back(block.data(), block.size());
     return {};
   }
@@ -36,15 +29,11 @@ class MemorySink final : public BlockSink {
 class TensorSource final : public BlockSource {
  public:
   explicit TensorSource(const Tensor& blocks) : blocks_(blocks) {}
-  Status Next(std::string_view* block, bool* end) override {
+  Status Next(std::string* /*storage*/, std::string_view* block, bool* end) override {
     *end = next_ == blocks_.NumElements();
     if (*end) return {};
     const tensorflow::tstring& bytes = blocks_.flat<tensorflow::tstring>()(next_++);
     *block = std::string_view(bytes.data(), bytes.size());
-    return {};
-  }
-  Status Rewind() override {
-    next_ = 0;
     return {};
   }
   std::string name() const override { return "saved weights"; }
@@ -54,28 +43,38 @@ class TensorSource final : public BlockSource {
   int64_t next_ = 0;
 };
 
-class SaveKernel final : public TableKernel {
- public:
-  using TableKernel::TableKernel;
-
- protected:
-  absl::Status Run(tensorflow::OpKernelContext* context, TableBase& table) override {
-    FileSink sink(std::string(context->input(1).scalar<tensorflow::tstring>()()));
-    RECS_RETURN_IF_ERROR(ToAbsl(sink.Open()));
-    RECS_RETURN_IF_ERROR(ToAbsl(WriteSnapshot(table, sink)));
-    return ToAbsl(sink.Finish());
-  }
-};
-
 class RestoreKernel final : public TableKernel {
  public:
-  using TableKernel::TableKernel;
+  explicit RestoreKernel(tensorflow::OpKernelConstruction* context) : TableKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("merge", &options_.merge));
+    OP_REQUIRES_OK(context, context->GetAttr("slots", &options_.slots));
+  }
 
  protected:
   absl::Status Run(tensorflow::OpKernelContext* context, TableBase& table) override {
-    FileSource source(std::string(context->input(1).scalar<tensorflow::tstring>()()));
+    FileSource source(TextOf(context->input(1)));
     RECS_RETURN_IF_ERROR(ToAbsl(source.Open()));
-    return ToAbsl(ReadSnapshot(source, table));
+    DeviceExecutor executor(context);
+    return ToAbsl(ReadState(source, table, options_, executor));
+  }
+
+ private:
+  ReadOptions options_;
+};
+
+class ApplyKernel final : public TableKernel {
+ public:
+  using TableKernel::TableKernel;
+
+ protected:
+  absl::Status Run(tensorflow::OpKernelContext* context, TableBase& base) override {
+    FileSource source(TextOf(context->input(1)));
+    RECS_RETURN_IF_ERROR(ToAbsl(source.Open()));
+    DeviceExecutor executor(context);
+    return ToAbsl(WithTypedTable(base, [&](auto& table) {
+      using K = typename std::decay_t<decltype(table)>::Key;
+      return Snapshot<K>::Apply(source, &table, executor);
+    }));
   }
 };
 
@@ -84,9 +83,12 @@ class SerializeKernel final : public TableKernel {
   using TableKernel::TableKernel;
 
  protected:
-  absl::Status Run(tensorflow::OpKernelContext* context, TableBase& table) override {
-    MemorySink sink;
-    RECS_RETURN_IF_ERROR(ToAbsl(WriteSnapshot(table, sink)));
+  absl::Status Run(tensorflow::OpKernelContext* context, TableBase& base) override {
+    TensorSink sink;
+    RECS_RETURN_IF_ERROR(ToAbsl(WithTypedTable(base, [&](auto& table) {
+      using K = typename std::decay_t<decltype(table)>::Key;
+      return Snapshot<K>::Write(table, sink);
+    })));
     Tensor* blocks = nullptr;
     RECS_RETURN_IF_ERROR(context->allocate_output(
         0, TensorShape({static_cast<int64_t>(sink.blocks.size())}), &blocks));
@@ -103,12 +105,13 @@ class DeserializeKernel final : public TableKernel {
  protected:
   absl::Status Run(tensorflow::OpKernelContext* context, TableBase& table) override {
     TensorSource source(context->input(1));
-    return ToAbsl(ReadSnapshot(source, table));
+    DeviceExecutor executor(context);
+    return ToAbsl(ReadState(source, table, {}, executor));
   }
 };
 
-REGISTER_KERNEL_BUILDER(Name("RecsTableSave").Device(tensorflow::DEVICE_CPU), SaveKernel);
 REGISTER_KERNEL_BUILDER(Name("RecsTableRestore").Device(tensorflow::DEVICE_CPU), RestoreKernel);
+REGISTER_KERNEL_BUILDER(Name("RecsTableApply").Device(tensorflow::DEVICE_CPU), ApplyKernel);
 REGISTER_KERNEL_BUILDER(Name("RecsTableSerialize").Device(tensorflow::DEVICE_CPU), SerializeKernel);
 REGISTER_KERNEL_BUILDER(Name("RecsTableDeserialize").Device(tensorflow::DEVICE_CPU),
                         DeserializeKernel);

@@ -300,28 +300,5 @@ REGISTER_OP("RecsTableHeldApplies")
     .Output("held: int64")
     .SetShapeFn(ScalarShape);
 
-REGISTER_OP("RecsTableSave")
-    .Input("table: resource")
-    .Input("path: string")
-    .SetShapeFn(tensorflow::shape_inference::NoOutputs);
-
-REGISTER_OP("RecsTableRestore")
-    .Input("table: resource")
-    .Input("path: string")
-    .SetShapeFn(tensorflow::shape_inference::NoOutputs);
-
-REGISTER_OP("RecsTableSerialize")
-    .Input("table: resource")
-    .Output("blocks: string")
-    .SetShapeFn([](InferenceContext* c) {
-      c->set_output(0, c->Vector(c->UnknownDim()));
-      return absl::OkStatus();
-    });
-
-REGISTER_OP("RecsTableDeserialize")
-    .Input("table: resource")
-    .Input("blocks: string")
-    .SetShapeFn(tensorflow::shape_inference::NoOutputs);
-
 }  // namespace
 }  // namespace recs

@@ -8,9 +8,10 @@
 
 #include <array>
 #include <cstdint>
-#include <functional>
 #include <memory>
 
+#include "table/block.h"
+#include "table/item_scan.h"
 #include "table/shard.h"
 #include "table/status.h"
 
@@ -53,6 +54,22 @@ class Filter {
   // Keys that it remembers one by one.
   virtual int64_t waiting() const { return 0; }
   virtual uint64_t bytes() const { return 0; }
+
+  // Whether there is a state to save.
+  virtual bool counted() const { return waiting() > 0; }
+  // The state, for snapshots, as numbered items: entries, or runs of counters.
+  virtual uint32_t items() const { return 0; }
+  // Appends an item; `shard` is the filter's. False when there is none of this number.
+  virtual bool PutItem(uint32_t /*item*/, int /*shard*/, BlockWriter& /*block*/) const {
+    return false;
+  }
+
+  ItemScan* scan = nullptr;  // of a save that is under way
+
+ protected:
+  void BeforeChange(uint32_t item) {
+    if (scan != nullptr) scan->BeforeChange(item);
+  }
 };
 
 template <class K>
@@ -66,9 +83,9 @@ class KeyFilter : public Filter {
   // The key was given a row, or is to be forgotten. Cannot fail after Admit said true.
   virtual void Forget(K /*key*/, uint64_t /*hash*/) {}
 
-  // The state, for snapshots: keys with their counts, or an array of counters.
-  virtual void ForEach(const std::function<void(K, uint32_t)>& /*visit*/) const {}
-  virtual char* counters() { return nullptr; }
+  // To restore a state: counters from the number `first` of the shard on. They are from a filter of
+  // this shape.
+  virtual void RestoreCounters(uint64_t /*first*/, uint64_t /*count*/, const char* /*counters*/) {}
   // Adds a key with its count, which must not be there yet; false when it is.
   virtual bool Restore(K /*key*/, uint64_t /*hash*/, uint32_t /*count*/) { return true; }
 };

@@ -13,6 +13,8 @@
 namespace recs {
 namespace {
 
+constexpr uint64_t kRun = 4096;  // counters that are saved together
+
 uint64_t CountersOfShard(int64_t capacity, double rate) {
   const double all = std::ceil(static_cast<double>(capacity) * -std::log(rate) / (M_LN2 * M_LN2));
   return std::max<uint64_t>(64, (static_cast<uint64_t>(all) + kShards - 1) / kShards);
@@ -48,6 +50,8 @@ uint32_t CountingBloom<K>::Get(uint64_t at) const {
 template <class K>
 void CountingBloom<K>::Raise(uint64_t at, uint32_t value) {
   if (Get(at) >= value) return;
+  this->BeforeChange(static_cast<uint32_t>(at / kRun));
+  counted_ = true;
   if (!wide_) {
     counters_.get()[at] = static_cast<char>(value);
   } else {
@@ -74,6 +78,29 @@ bool CountingBloom<K>::Admit(K /*key*/, uint64_t hash, uint32_t occurrences, int
   // positions: either way its row counts from zero.
   *before = seen < count_ ? seen : 0;
   return now >= count_;
+}
+
+template <class K>
+uint32_t CountingBloom<K>::items() const {
+  return static_cast<uint32_t>((size_ + kRun - 1) / kRun);
+}
+
+template <class K>
+bool CountingBloom<K>::PutItem(uint32_t item, int shard, BlockWriter& block) const {
+  const uint64_t first = item * kRun;
+  const uint64_t count = std::min(kRun, size_ - first);
+  const uint64_t width = wide_ ? 2 : 1;
+  block.Put(shard * size_ + first);
+  block.Put(count);
+  block.PutBytes(counters_.get() + first * width, count * width);
+  return true;
+}
+
+template <class K>
+void CountingBloom<K>::RestoreCounters(uint64_t first, uint64_t count, const char* counters) {
+  const uint64_t width = wide_ ? 2 : 1;
+  std::memcpy(counters_.get() + first * width, counters, count * width);
+  counted_ = true;
 }
 
 template class CountingBloom<int64_t>;

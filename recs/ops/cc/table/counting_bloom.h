@@ -29,7 +29,10 @@ class CountingBloom final : public KeyFilter<K> {
   }
   uint64_t bytes() const override { return size_ * (wide_ ? 2 : 1); }
   bool Admit(K key, uint64_t hash, uint32_t occurrences, int64_t step, uint32_t* before) override;
-  char* counters() override { return counters_.get(); }
+  bool counted() const override { return counted_; }
+  uint32_t items() const override;
+  bool PutItem(uint32_t item, int shard, BlockWriter& block) const override;
+  void RestoreCounters(uint64_t first, uint64_t count, const char* counters) override;
 
  private:
   static constexpr int kMostHashes = 32;
@@ -41,6 +44,7 @@ class CountingBloom final : public KeyFilter<K> {
   bool wide_;
   uint32_t hashes_;
   uint64_t size_;
+  bool counted_ = false;
   struct Release {
     void operator()(char* counters) const;
   };

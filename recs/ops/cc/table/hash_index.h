@@ -52,6 +52,10 @@ class HashIndex {
     if (old_.count() > 0) MoveSome();
     if (size_ == limit_) Grow();
   }
+  // The same for many.
+  void Reserve(uint64_t more) {
+    while (size_ + more > limit_) Grow();
+  }
   void Insert(uint32_t tag, uint32_t number);
   // Removes the entry of this number, which must be there.
   void Erase(uint32_t tag, uint32_t number);

@@ -114,6 +114,7 @@ void RecordRings<K>::Append(Table<K>& table, const K* keys, const bool* mask, in
   const auto push = [&](Shard& shard, int64_t u) {
     char* record = shard.Resolve(handles[u]);
     if (record == nullptr) return;  // not admitted, or removed meanwhile
+    shard.BeforeChange(RowHandle::number(handles[u]));
     Ring ring(RowLayout::embedding(record), shape);
     int64_t at = positions.begin[u];
     const int64_t end = positions.begin[u + 1];

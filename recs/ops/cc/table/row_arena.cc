@@ -77,16 +77,22 @@ uint32_t RowArena::Allocate() {
     free_.pop_back();
     return number;
   }
-  if (next_ == capacity_) {
-    const size_t slab = slabs_.size();
-    const uint64_t rows = std::min(kFirstSlab << std::min<size_t>(slab, 32), slab_rows_);
-    // The top of the 32-bit range marks empty places in the index.
-    if (capacity_ + rows >= 0xffffffffULL) throw std::bad_alloc();
-    if (slab == slabs_.capacity()) slabs_.reserve(2 * slab + 8);
-    slabs_.push_back(NewSlab(slab) + prefix_);
-    capacity_ += rows;
-  }
+  if (next_ == capacity_) AddSlab();
   return next_++;
+}
+
+void RowArena::AddSlab() {
+  const size_t slab = slabs_.size();
+  const uint64_t rows = std::min(kFirstSlab << std::min<size_t>(slab, 32), slab_rows_);
+  // The top of the 32-bit range marks empty places in the index.
+  if (capacity_ + rows >= 0xffffffffULL) throw std::bad_alloc();
+  if (slab == slabs_.capacity()) slabs_.reserve(2 * slab + 8);
+  slabs_.push_back(NewSlab(slab) + prefix_);
+  capacity_ += rows;
+}
+
+void RowArena::Reserve(uint64_t rows) {
+  while (capacity_ - next_ + free_.size() < rows) AddSlab();
 }
 
 }  // namespace recs

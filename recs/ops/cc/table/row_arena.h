@@ -35,6 +35,10 @@ class RowArena {
   void ReserveFree() {
     if (free_.size() == free_.capacity()) free_.reserve(2 * free_.size() + 16);
   }
+  // The same for many.
+  void ReserveFree(size_t rows) { free_.reserve(free_.size() + rows + 1); }
+  // Makes room for many more records; Allocate of them cannot fail.
+  void Reserve(uint64_t rows);
   // Takes over which numbers are free, from an arena with the same high water mark.
   void CopyFreeList(const RowArena& other) { free_ = other.free_; }
 
@@ -58,6 +62,7 @@ class RowArena {
   static constexpr uint64_t kFirstSlab = uint64_t{1} << kFirstBit;
 
   char* NewSlab(size_t slab) const;
+  void AddSlab();
   void Release();
 
   size_t stride_;

@@ -11,6 +11,7 @@
 
 #include "table/eviction.h"
 #include "table/hash_index.h"
+#include "table/item_scan.h"
 #include "table/row_arena.h"
 #include "table/row_layout.h"
 #include "table/rw_lock.h"
@@ -66,6 +67,21 @@ struct Shard {
   int64_t training_distinct = 0;  // distinct keys of each look-up
   int64_t training_hits = 0;      // positions whose key was there before
   VictimPool victims;
+  ItemScan* scan = nullptr;       // of a save that is under way
+  const uint32_t* epoch = nullptr;  // the table's, when changes are followed
+  std::vector<uint32_t> stamps;   // then for each record the epoch of its last change
+
+  // To be called before anything of a record changes, and before its place is given to a key.
+  void BeforeChange(uint32_t number) {
+    if (__builtin_expect(watched_, 0)) Note(number);
+  }
+  // Scan or epoch were set or taken away.
+  void SetWatched() { watched_ = scan != nullptr || epoch != nullptr; }
+  // Makes room to note changes of the next new record. Throws std::bad_alloc.
+  void ReserveStamp() {
+    if (epoch == nullptr || stamps.size() > arena.high_water()) return;
+    stamps.resize(size_t{arena.high_water()} + 1, 0);
+  }
 
   static constexpr uint32_t kFreed = RowHandle::kNoGeneration;
   uint32_t NextGeneration() {
@@ -82,6 +98,14 @@ struct Shard {
     const bool live = generation != kFreed && generation == RowHandle::generation(handle);
     return live ? record : nullptr;
   }
+
+ private:
+  void Note(uint32_t number) noexcept {
+    if (scan != nullptr) scan->BeforeChange(number);
+    if (epoch != nullptr) stamps[number] = *epoch;
+  }
+
+  bool watched_ = false;
 };
 
 // Asks for every cache line of [data, data + bytes).

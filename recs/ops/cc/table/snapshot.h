@@ -1,12 +1,13 @@
-// The whole state of a table as a sequence of blocks, each with a checksum.
+// The state of a table, or what changed in it, as a sequence of blocks, each with a checksum.
 //
-// Block 0 is the header (versions, key type, dimension, optimizer, slots, seed, step, row count);
-// then come the rows that a drawn initializer picks from, if it is one. Record blocks hold whole records
-// (key, counts, embedding, slots), and filter blocks what admission has counted. Write takes them from
-// one moment: writers wait meanwhile, readers do not. Read checks every block before it touches the
-// table, and then replaces its contents at once, so that a damaged or foreign snapshot changes nothing.
+// The header comes first (versions, key type, dimension, optimizer, slots, seed, step, row count),
+// and the manifest last, which tells how many blocks there must have been. Between them come the
+// rows that a drawn initializer picks from, what admission has counted, whole records (key, counts,
+// embedding, slots), and in a delta the keys that were removed. See docs/formats/table.md.
 //
-// The bytes are specified in docs/formats/table.md.
+// Writing takes all from one moment while writers go on: see scan.h. Reading checks every block
+// before the table changes, and then changes it at once, so that a damaged or foreign snapshot
+// changes nothing and a reader sees the table as it was before or as it is after.
 #ifndef RECS_TABLE_SNAPSHOT_H_
 #define RECS_TABLE_SNAPSHOT_H_
 
@@ -15,6 +16,8 @@
 #include <string_view>
 #include <vector>
 
+#include "table/change_log.h"
+#include "table/executor.h"
 #include "table/status.h"
 #include "table/table.h"
 
@@ -23,46 +26,69 @@ namespace recs {
 class BlockSink {
  public:
   virtual ~BlockSink() = default;
-  virtual Status Append(std::string_view block) = 0;
+  virtual Status Append(std::string block) = 0;
 };
 
 class BlockSource {
  public:
   virtual ~BlockSource() = default;
-  // The next block, valid until the next call, or `*end = true` after the last one.
-  virtual Status Next(std::string_view* block, bool* end) = 0;
-  virtual Status Rewind() = 0;
+  // The next block, or `*end = true` after the last one. Its bytes are in `*storage` or elsewhere,
+  // and stay as long as both the storage and the source do.
+  virtual Status Next(std::string* storage, std::string_view* block, bool* end) = 0;
   // What the messages call it.
   virtual std::string name() const = 0;
 };
 
-class BlockReader;
+enum class SnapshotKind : uint32_t {
+  kState = 0,
+  kBase = 1,   // a state that deltas follow
+  kDelta = 2,  // what changed since a cursor
+};
+
+struct WriteOptions {
+  SnapshotKind kind = SnapshotKind::kState;
+  bool slots = true;  // and, of a delta, what admission has counted
+  Cursor since;       // of a delta
+};
+
+struct ReadOptions {
+  bool merge = false;  // add to what is there, and replace the rows of keys that are
+  bool slots = true;   // false: as if the state had none
+};
 
 struct SnapshotHeader {
   KeyType key_type = KeyType::kInt64;
   int32_t dim = 0;
   Storage storage = Storage::kFloat32;
   SlotShape slots;
+  bool with_slots = true;  // whether the records have them
   RowInitializer initializer;
   int64_t step = 0;
-  int64_t rows = 0;
+  int64_t rows = 0;  // of the table; of a delta, not all are in it
+  uint32_t newest_time = 0;
+  SnapshotKind kind = SnapshotKind::kState;
+  Cursor cursor;                // of the moment; of a state, that which the table had taken over
+  uint64_t since = 0;           // of a delta: the epoch of the cursor that it follows
+  bool slots_reset = false;     // of a delta: all slots were made anew since
   std::string optimizer;
   std::vector<float> initial_slot_values;
+  std::vector<Hyperparameter> hyperparameters;
+
+  SlotShape slots_of_records() const { return with_slots ? slots : SlotShape{}; }
 };
 
 template <class K>
 class Snapshot {
  public:
-  static Status Write(const Table<K>& table, BlockSink& sink);
+  // `cursor`, which may be null, becomes that of the moment when the kind is a base or a delta.
+  static Status Write(const Table<K>& table, BlockSink& sink, const WriteOptions& options = {},
+                      Cursor* cursor = nullptr);
+  // Replaces the table's contents with a state, or merges it into them.
+  static Status Read(BlockSource& source, Table<K>* table, const ReadOptions& options,
+                     Executor& executor);
   static Status Read(BlockSource& source, Table<K>* table);
-
- private:
-  static Status WriteRecords(const Table<K>& table, BlockSink& sink);
-  static Status Verify(BlockSource& source, const Table<K>& table, SnapshotHeader* header);
-  static Status Load(BlockSource& source, const SnapshotHeader& header, Table<K>* table);
-  static bool LoadRecords(BlockReader& block, const RowLayout& saved, std::vector<float>& scratch,
-                          Table<K>& fresh, bool* repeated);
-  static void Exchange(const SnapshotHeader& header, Table<K>& fresh, Table<K>* table);
+  // Takes over a delta that follows the state the table was restored from, or the delta before.
+  static Status Apply(BlockSource& source, Table<K>* table, Executor& executor);
 };
 
 }  // namespace recs

@@ -7,35 +7,38 @@
 #define RECS_TABLE_SNAPSHOT_FILTERS_H_
 
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "table/admission.h"
-#include "table/shard.h"
-#include "table/snapshot.h"
-#include "table/snapshot_format.h"
+#include "table/block.h"
 
 namespace recs {
 
-// One block after another; none for a filter that has counted nothing.
-template <class K>
-Status WriteFilters(const Filters<K>& filters, BlockSink& sink);
+// How each block of such a filter's items begins; `waiting` keys are in all blocks together.
+BlockWriter EmptyFilterBlock(const FilterShape& shape, uint64_t waiting);
 
-// Adds a block's state, read from behind its kind. False when it is not as WriteFilters wrote it;
-// `*repeated` tells of a key that is there twice.
+// Reads the blocks of a snapshot into filters of their shape, and checks them in any case.
 template <class K>
-bool ReadFilters(BlockReader& block, const Filters<K>& filters, bool* repeated);
-
-// Checks the blocks of a snapshot without keeping them.
-template <class K>
-class FilterCheck {
+class FilterLoader {
  public:
-  bool Add(BlockReader& block);
-  // Whether all blocks were there.
-  bool complete() const { return seen_ == total_; }
+  explicit FilterLoader(const Filters<K>& filters) : filters_(filters) {}
+  // A block, from behind its kind. False when it is no filter's; `*repeated` tells of a key that is
+  // there twice.
+  bool Add(BlockReader& block, bool* repeated);
+  // Whether all blocks were there. To be called once, after the last one.
+  bool Complete();
 
  private:
+  bool AddKeys(BlockReader& block, bool* repeated);
+  bool AddCounters(BlockReader& block);
+
+  const Filters<K>& filters_;
   FilterShape shape_;
-  uint64_t seen_ = 0;  // keys or counters
-  uint64_t total_ = 0;
+  uint64_t total_ = 0;  // keys or counters
+  uint64_t seen_ = 0;
+  bool any_ = false;
+  std::vector<std::pair<uint64_t, uint64_t>> runs_;  // of counters: the first, and behind the last
 };
 
 }  // namespace recs

@@ -2,62 +2,107 @@
 
 #include <memory>
 #include <utility>
-#include <vector>
 
 namespace recs {
+namespace {
+
+uint64_t ChecksumOf(const std::vector<uint64_t>& checksums) {
+  return HashBytes(reinterpret_cast<const char*>(checksums.data()),
+                   checksums.size() * sizeof(uint64_t));
+}
+
+// A number that is a kind, a flag or a storage type, below `end`.
+template <class T>
+bool GetBelow(BlockReader& block, uint32_t end, T* value) {
+  uint32_t number;
+  if (!block.Get(&number) || number >= end) return false;
+  *value = static_cast<T>(number);
+  return true;
+}
+
+bool GetText(BlockReader& block, std::string* text) {
+  std::string_view bytes;
+  if (!block.GetString(&bytes)) return false;
+  *text = std::string(bytes);
+  return true;
+}
+
+bool GetOptimizer(BlockReader& block, SnapshotHeader* header) {
+  if (!GetText(block, &header->optimizer)) return false;
+  header->initial_slot_values.resize(header->slots.vectors + header->slots.scalars);
+  for (float& value : header->initial_slot_values) {
+    if (!block.Get(&value)) return false;
+  }
+  uint32_t count;
+  if (!block.Get(&count)) return false;
+  header->hyperparameters.clear();
+  for (; count > 0; --count) {
+    Hyperparameter one;
+    if (!GetText(block, &one.name) || !block.Get(&one.value)) return false;
+    header->hyperparameters.push_back(std::move(one));
+  }
+  return block.empty();
+}
+
+}  // namespace
 
 void PutHeader(BlockWriter& block, const SnapshotHeader& header) {
   block.PutBytes(kSnapshotMagic, sizeof(kSnapshotMagic));
   block.Put(kSnapshotVersion);
   block.Put(kSnapshotByteOrder);
+  block.Put(static_cast<uint32_t>(header.kind));
   block.Put(static_cast<uint32_t>(header.key_type));
   block.Put(header.dim);
   block.Put(static_cast<uint32_t>(header.storage));
   block.Put(static_cast<int32_t>(header.slots.vectors));
   block.Put(static_cast<int32_t>(header.slots.scalars));
-  block.Put(static_cast<int32_t>(header.initializer.kind));
+  block.Put(static_cast<uint32_t>(header.with_slots));
+  block.Put(static_cast<uint32_t>(header.slots_reset));
+  block.Put(static_cast<uint32_t>(header.initializer.kind));
   block.Put(header.initializer.a);
   block.Put(header.initializer.b);
+  block.Put(header.newest_time);
   block.Put(header.initializer.seed);
   block.Put(header.step);
   block.Put(header.rows);
+  block.PutBytes(header.cursor.life.data(), header.cursor.life.size());
+  block.Put(header.since);
+  block.Put(header.cursor.epoch);
   block.PutString(header.optimizer);
   for (float value : header.initial_slot_values) block.Put(value);
+  block.Put(static_cast<uint32_t>(header.hyperparameters.size()));
+  for (const Hyperparameter& one : header.hyperparameters) {
+    block.PutString(one.name);
+    block.Put(one.value);
+  }
 }
 
 bool GetHeader(BlockReader& block, SnapshotHeader* header) {
   char magic[sizeof(kSnapshotMagic)];
-  uint32_t version, byte_order, key_type, storage;
-  int32_t initializer;
-  std::string_view optimizer;
-  const bool read = block.GetBytes(magic, sizeof(magic)) && block.Get(&version) &&
-                    block.Get(&byte_order) && block.Get(&key_type) && block.Get(&header->dim) &&
-                    block.Get(&storage) && block.Get(&header->slots.vectors) &&
-                    block.Get(&header->slots.scalars) && block.Get(&initializer) &&
-                    block.Get(&header->initializer.a) && block.Get(&header->initializer.b) &&
-                    block.Get(&header->initializer.seed) && block.Get(&header->step) &&
-                    block.Get(&header->rows) && block.GetString(&optimizer);
-  if (!read || std::memcmp(magic, kSnapshotMagic, sizeof(magic)) != 0) return false;
-  if (version != kSnapshotVersion || byte_order != kSnapshotByteOrder) return false;
-  if (key_type != static_cast<uint32_t>(KeyType::kInt64) &&
-      key_type != static_cast<uint32_t>(KeyType::kString)) {
+  uint32_t version, byte_order, key_type;
+  const auto is_count = [](int slots) { return slots >= 0 && slots <= 64; };
+  if (!block.GetBytes(magic, sizeof(magic)) || !block.Get(&version) || !block.Get(&byte_order) ||
+      std::memcmp(magic, kSnapshotMagic, sizeof(magic)) != 0 || version != kSnapshotVersion ||
+      byte_order != kSnapshotByteOrder) {
     return false;
   }
-  const auto is_count = [](int slots) { return slots >= 0 && slots <= 64; };
-  if (!is_count(header->slots.vectors) || !is_count(header->slots.scalars)) return false;
-  if (header->dim <= 0 || header->rows < 0 || storage >= kStorages) return false;
-  header->storage = static_cast<Storage>(storage);
-  if (initializer < 0 || initializer > static_cast<int32_t>(kLastInitializerKind)) {
+  if (!GetBelow(block, 3, &header->kind) || !GetBelow(block, 3, &key_type) || key_type == 0 ||
+      !block.Get(&header->dim) || !GetBelow(block, kStorages, &header->storage) ||
+      !block.Get(&header->slots.vectors) || !block.Get(&header->slots.scalars) ||
+      !GetBelow(block, 2, &header->with_slots) || !GetBelow(block, 2, &header->slots_reset) ||
+      !GetBelow(block, static_cast<uint32_t>(kLastInitializerKind) + 1,
+                &header->initializer.kind) ||
+      !block.Get(&header->initializer.a) || !block.Get(&header->initializer.b) ||
+      !block.Get(&header->newest_time) || !block.Get(&header->initializer.seed) ||
+      !block.Get(&header->step) || !block.Get(&header->rows) ||
+      !block.GetBytes(header->cursor.life.data(), header->cursor.life.size()) ||
+      !block.Get(&header->since) || !block.Get(&header->cursor.epoch)) {
     return false;
   }
   header->key_type = static_cast<KeyType>(key_type);
-  header->initializer.kind = static_cast<InitializerKind>(initializer);
-  header->optimizer = std::string(optimizer);
-  header->initial_slot_values.resize(header->slots.vectors + header->slots.scalars);
-  for (float& value : header->initial_slot_values) {
-    if (!block.Get(&value)) return false;
-  }
-  return block.empty();
+  if (header->dim <= 0 || header->rows < 0) return false;
+  if (!is_count(header->slots.vectors) || !is_count(header->slots.scalars)) return false;
+  return GetOptimizer(block, header);
 }
 
 void PutInitialRows(BlockWriter& block, const RowInitializer& initializer) {
@@ -75,6 +120,23 @@ bool GetInitialRows(BlockReader& block, int dim, RowInitializer* initializer) {
   if (!block.GetBytes(rows.data(), block.size())) return false;
   initializer->block = std::make_shared<const std::vector<float>>(std::move(rows));
   return true;
+}
+
+void PutManifest(BlockWriter& block, const Manifest& manifest) {
+  block.Put(static_cast<uint64_t>(manifest.checksums.size()));
+  block.Put(manifest.records);
+  block.Put(manifest.removals);
+  block.Put(ChecksumOf(manifest.checksums));
+}
+
+bool IsManifestOf(BlockReader& block, const Manifest& manifest) {
+  BlockWriter expected(kManifestBlock);
+  PutManifest(expected, manifest);
+  const std::string bytes = expected.Close();
+  BlockReader own(bytes);
+  uint32_t kind;
+  return own.Open() && own.Get(&kind) && own.size() == block.size() &&
+         std::memcmp(own.data(), block.data(), own.size()) == 0;
 }
 
 }  // namespace recs

@@ -15,6 +15,7 @@ namespace {
 
 constexpr int64_t kBlock = 64;    // keys whose cache misses overlap
 constexpr int64_t kChunk = 2048;  // keys read under one taking of the shards' locks
+constexpr size_t kLoggedRemovals = (size_t{1} << 20) / kShards;  // of a shard, or one a row
 
 }  // namespace
 
@@ -124,6 +125,7 @@ template <class K>
 uint32_t Table<K>::InsertInto(Shard& shard, K key, uint64_t hash) {
   shard.index.Reserve();
   shard.arena.ReserveFree();
+  shard.ReserveStamp();
   const uint32_t number = shard.arena.Allocate();
   char* record = shard.arena.at(number);
   *RowLayout::header(record) = {0, Shard::kFreed, 0, 0, 0};
@@ -133,6 +135,7 @@ uint32_t Table<K>::InsertInto(Shard& shard, K key, uint64_t hash) {
     shard.arena.Free(number);
     throw;
   }
+  shard.BeforeChange(number);
   RowLayout::header(record)->generation = shard.NextGeneration();
   shard.index.Insert(TagOf(hash), number);
   shard.key_bytes += Keys<K>::bytes(key);
@@ -180,6 +183,7 @@ void Table<K>::FindOrInsertInto(Shard& shard, int s, const K* keys, const Unique
         hits += unique.occurrences[at + i];
       }
       lookups += unique.occurrences[at + i];
+      shard.BeforeChange(number);
       RowHeader* header = RowLayout::header(shard.arena.at(number));
       const uint32_t left = std::numeric_limits<uint32_t>::max() - header->count;
       header->count += std::min(unique.occurrences[at + i], left);
@@ -197,6 +201,7 @@ template <class K>
 void Table<K>::FindOrInsert(const K* keys, const UniqueKeys<K>& unique, uint32_t time,
                             const int32_t* place, float* rows, int64_t* handles,
                             Executor& executor) {
+  gate_.WaitForRoom();
   std::shared_lock<RwLock> lock(mutex_);
   NoteTime(time);
   std::vector<float> cold;  // of keys that are not admitted, as of now
@@ -228,6 +233,7 @@ void Table<K>::Upsert(const K* keys, const float* rows, int64_t n, Executor& exe
   const UniqueKeys<K> unique(keys, nullptr, n, inverse.data(), executor);
   std::vector<int32_t> last_position(unique.size());
   for (int64_t p = 0; p < n; ++p) last_position[inverse[p]] = static_cast<int32_t>(p);
+  gate_.WaitForRoom();
   std::shared_lock<RwLock> lock(mutex_);
   if (exact_) {
     const ExclusiveShards all(shards_);
@@ -259,6 +265,7 @@ void Table<K>::UpsertInto(Shard& shard, int s, const K* keys, const UniqueKeys<K
       layout_.Write(row, shard.arena.at(number));
       if (filters_[s] != nullptr) filters_[s]->Forget(key, unique.hashes[u]);
     } else {
+      shard.BeforeChange(number);
       AddToSum(shard, shard.arena.at(number), -1.0);
       layout_.Write(row, shard.arena.at(number));
     }
@@ -273,8 +280,10 @@ void Table<K>::UpsertInto(Shard& shard, int s, const K* keys, const UniqueKeys<K
 template <class K>
 void Table<K>::EraseFrom(Shard& shard, uint32_t number, uint64_t hash) {
   shard.arena.ReserveFree();
+  shard.BeforeChange(number);
   AddToSum(shard, shard.arena.at(number), -1.0);
   char* record = shard.arena.at(number);
+  if (shard.epoch != nullptr) LogRemoval(shard, ShardOf(hash), Keys<K>::Load(record));
   shard.index.Erase(TagOf(hash), number);
   shard.key_bytes -= Keys<K>::bytes(Keys<K>::Load(record));
   Keys<K>::Release(record);
@@ -284,7 +293,13 @@ void Table<K>::EraseFrom(Shard& shard, uint32_t number, uint64_t hash) {
 }
 
 template <class K>
+void Table<K>::LogRemoval(const Shard& shard, int s, K key) noexcept {
+  removed_[s].Add(*shard.epoch, key, std::max<size_t>(kLoggedRemovals, shard.index.size()));
+}
+
+template <class K>
 int64_t Table<K>::Remove(const K* keys, int64_t n, Executor& /*executor*/) {
+  gate_.WaitForRoom();
   std::shared_lock<RwLock> lock(mutex_);
   int64_t removed = 0;
   for (int64_t p = 0; p < n; ++p) {
@@ -304,8 +319,10 @@ int64_t Table<K>::Remove(const K* keys, int64_t n, Executor& /*executor*/) {
 
 template <class K>
 void Table<K>::Clear() {
+  std::unique_lock<ScanGate> no_save(gate_);
   std::unique_lock<RwLock> lock(mutex_);
   // Made first, so that running out of memory changes nothing.
+  const Cursor life = Cursor::NewLife();
   auto filters = MakeFilters<K>(options_.admission, options_.initializer.seed);
   pending_.Clear();
   const auto pool = std::make_shared<SlabPool>();
@@ -321,7 +338,9 @@ void Table<K>::Clear() {
     shard->arena = RowArena(layout_.stride(), layout_.key_prefix(), pool);
     shard->key_bytes = 0;
     std::fill(shard->row_sum.begin(), shard->row_sum.end(), 0.0);
+    removed_[s].Forget(0);
   }
+  BeginLife(life, {});
 }
 
 template <class K>

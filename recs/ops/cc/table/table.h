@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "table/admission.h"
+#include "table/change_log.h"
 #include "table/combine.h"
 #include "table/eviction.h"
 #include "table/hash.h"
@@ -29,13 +30,18 @@
 namespace recs {
 
 template <class K>
-class Snapshot;
+class Scan;
+template <class K>
+class SnapshotLoader;
+template <class K>
+class SnapshotMerge;
 template <class K>
 class RecordRings;
 
 template <class K>
 class Table final : public TableBase {
  public:
+  using Key = K;
   // The options must have passed CheckAdmission and CheckEviction.
   explicit Table(const TableOptions& options);
   ~Table() override;
@@ -84,7 +90,9 @@ class Table final : public TableBase {
   void VisitRecords(int64_t limit, const Begin& begin, const Visit& visit) const;
 
  private:
-  friend class Snapshot<K>;
+  friend class Scan<K>;
+  friend class SnapshotLoader<K>;
+  friend class SnapshotMerge<K>;
   friend class RecordRings<K>;
 
   bool SameKey(const Shard& shard, uint32_t number, K key) const {
@@ -129,6 +137,9 @@ class Table final : public TableBase {
 
   const Filter* filter(int shard) const override { return filters_[shard].get(); }
   uint64_t HashOfKey(const char* record) const override { return HashKey(Keys<K>::Load(record)); }
+  // Lists a key that leaves, when changes are followed.
+  void LogRemoval(const Shard& shard, int s, K key) noexcept;
+
   template <class Visit>  // visit(record)
   static void ForEach(const Shard& shard, Visit visit) {
     shard.index.ForEach([&](uint32_t number) { visit(shard.arena.at(number)); });
@@ -140,6 +151,7 @@ class Table final : public TableBase {
   const bool exact_;
   VictimPool victims_;  // of an exact table
   std::array<std::vector<KeyOut>, kShards> evicted_;  // each guarded by its shard's lock
+  mutable std::array<RemovalLog<KeyOut>, kShards> removed_;  // likewise, when changes are followed
   std::mutex sweep_mutex_;  // taken before a shard's lock
   int sweep_shard_ = 0;     // where the next sweep begins
   uint32_t sweep_number_ = 0;

@@ -87,7 +87,8 @@ TableBase::Counts TableBase::counts() const {
     counts.rows += shard->index.size();
     counts.index_places += static_cast<int64_t>(shard->index.places());
     counts.bytes += static_cast<int64_t>(shard->index.bytes() + shard->arena.used_bytes() +
-                                         shard->key_bytes);
+                                         shard->key_bytes +
+                                         shard->stamps.capacity() * sizeof(uint32_t));
     counts.insertions += shard->insertions;
     counts.removals += shard->removals;
     counts.training_lookups += shard->training_lookups;
@@ -161,8 +162,12 @@ void TableBase::ChangeLayout(const RowOptimizer& optimizer, const std::string& n
   std::vector<float> values;
   for (int s = 0; s < optimizer.slots(); ++s) values.push_back(optimizer.initial_slot_value(s));
   for (int s = 0; s < optimizer.scalars(); ++s) values.push_back(optimizer.initial_scalar_value(s));
+  ChangeLayout(ShapeOf(optimizer), std::move(values), name);
+}
+
+void TableBase::ChangeLayout(SlotShape slots, std::vector<float> values, const std::string& name) {
   const size_t prefix = layout_.key_prefix();
-  const RowLayout layout(layout_.dim(), layout_.storage(), ShapeOf(optimizer), prefix);
+  const RowLayout layout(layout_.dim(), layout_.storage(), slots, prefix);
   // Everything that may fail comes first, so that running out of memory changes nothing.
   std::vector<RowArena> arenas;
   arenas.reserve(kShards);
@@ -181,12 +186,22 @@ void TableBase::ChangeLayout(const RowOptimizer& optimizer, const std::string& n
   layout_ = layout;
   initial_slot_values_ = std::move(values);
   optimizer_ = name;
+  slots_epoch_ = epoch_;
   for (int s = 0; s < kShards; ++s) {
     std::unique_lock<RwLock> lock(shards_[s]->mutex);
     if (!same_records) shards_[s]->arena = std::move(arenas[s]);
     RowArena& arena = shards_[s]->arena;
     for (uint32_t n = 0; n < arena.high_water(); ++n) InitializeSlots(arena.at(n));
   }
+}
+
+void TableBase::BeginLife(const Cursor& life, const Cursor& follows) noexcept {
+  follows_ = follows;
+  if (epoch_ == 0) return;
+  life_ = life;
+  epoch_ = 1;
+  slots_epoch_ = 0;
+  for (const auto& shard : shards_) shard->stamps.assign(shard->arena.high_water(), 0);
 }
 
 void TableBase::UpdateRow(const RowOptimizer& optimizer, const float* gradient, char* record,
@@ -230,6 +245,7 @@ void TableBase::UpdateShard(Shard& shard, RowGradients& gradients, int64_t begin
       continue;
     }
     if (clipvalue > 0.0f) ClipRow(clipvalue, gradient, dim);
+    shard.BeforeChange(RowHandle::number(gradients.rows[i]));
     AddToSum(shard, record, -1.0);
     UpdateRow(optimizer, gradient, record, scratch);
     AddToSum(shard, record, 1.0);
@@ -244,6 +260,7 @@ Status TableBase::Commit(const CommitOptions& options, std::vector<RowGradients>
                          Executor& executor, CommitResult* result) {
   std::unique_ptr<RowOptimizer> optimizer;
   if (Status made = MakeRowOptimizer(options.optimizer, &optimizer); !made.ok()) return made;
+  gate_.WaitForRoom();
   std::shared_lock<RwLock> lock(mutex_);
   const auto differs = [&] {
     return optimizer_ != options.optimizer.name || !(layout_.slots() == ShapeOf(*optimizer));
@@ -251,6 +268,7 @@ Status TableBase::Commit(const CommitOptions& options, std::vector<RowGradients>
   while (differs()) {
     lock.unlock();
     {
+      std::unique_lock<ScanGate> no_save(gate_);
       std::unique_lock<RwLock> exclusive(mutex_);
       if (differs()) {
         result->slots_reset = !optimizer_.empty();
@@ -259,6 +277,11 @@ Status TableBase::Commit(const CommitOptions& options, std::vector<RowGradients>
       }
     }
     lock.lock();
+  }
+  {
+    std::vector<Hyperparameter> told = HyperparametersOf(options);
+    std::lock_guard<std::mutex> hold(hyperparameters_mutex_);
+    hyperparameters_.swap(told);
   }
   const int dim = layout_.dim();
   if (gradients.size() > 1) {

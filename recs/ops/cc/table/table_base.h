@@ -1,9 +1,11 @@
 // What a table does whatever its keys are: rows by handle, the update of a step, its counts.
 //
 // Locks, always taken in this order:
-//   1. the table's: shared by everything that inserts, updates or removes; exclusive for what must
-//      see or change all shards at one moment (snapshot, restore, clear, a new row layout);
-//   2. a shard's: exclusive to change it, shared to read it. A reader takes those of all shards, in
+//   1. the gate of saves: of a save from its moment to its end, and of what replaces all records
+//      (restore, clear, a new row layout);
+//   2. the table's: shared by everything that inserts, updates or removes; exclusive for what must
+//      see or change all shards at one moment (the moment of a save, restore, clear, a new layout);
+//   3. a shard's: exclusive to change it, shared to read it. A reader takes those of all shards, in
 //      order, for a few thousand rows at a time; a writer holds one at a time.
 // So any number of readers run beside a trainer, and no row is read while it is being written. No
 // thread takes a lock twice, not even for reading: see rw_lock.h.
@@ -14,12 +16,14 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <shared_mutex>
 #include <string>
 #include <vector>
 
 #include "optimizers/row_optimizer.h"
 #include "table/admission.h"
+#include "table/change_log.h"
 #include "table/eviction.h"
 #include "table/executor.h"
 #include "table/keys.h"
@@ -27,6 +31,7 @@
 #include "table/row_initializer.h"
 #include "table/row_layout.h"
 #include "table/rw_lock.h"
+#include "table/scan_gate.h"
 #include "table/shard.h"
 #include "table/status.h"
 
@@ -49,6 +54,13 @@ struct CommitOptions {
   float clipnorm = 0.0f;   // of the step's whole gradient of this table; 0 for none
   float clipvalue = 0.0f;  // of each element; 0 for none
 };
+
+// What an optimizer was last told, by name, for whoever reads a saved state.
+struct Hyperparameter {
+  std::string name;
+  float value = 0.0f;
+};
+std::vector<Hyperparameter> HyperparametersOf(const CommitOptions& options);
 
 struct CommitResult {
   int64_t updated = 0;
@@ -112,6 +124,10 @@ class TableBase {
   void AddToSum(Shard& shard, const char* record, double sign) const;
   // row (dim) of keys that have none. Needs the locks of all shards.
   void DefaultRowLocked(float* row) const;
+  void ChangeLayout(SlotShape slots, std::vector<float> initial_values, const std::string& name);
+  // Begins a new life for cursors, with all records replaced. Needs the table's lock, exclusively,
+  // and room for the stamps of all records.
+  void BeginLife(const Cursor& life, const Cursor& follows) noexcept;
   // The hash of a record's key.
   virtual uint64_t HashOfKey(const char* record) const = 0;
   // Evicts expired rows among the next few thousand records; the caller holds the table's lock.
@@ -133,6 +149,9 @@ class TableBase {
   RowLayout layout_;
   std::string optimizer_;                   // what the slots were made for; empty before training
   std::vector<float> initial_slot_values_;  // one a slot, vectors first
+  std::vector<Hyperparameter> hyperparameters_;  // of the last commit
+  mutable std::mutex hyperparameters_mutex_;
+  mutable ScanGate gate_;
   mutable RwLock mutex_;
   std::array<std::unique_ptr<Shard>, kShards> shards_;
   PendingGradients pending_;
@@ -143,6 +162,11 @@ class TableBase {
   std::atomic<int64_t> updates_{0};
   std::atomic<int64_t> update_distinct_{0};
   std::atomic<int64_t> last_distinct_{0};
+  // Guarded by the table's lock; changed by saves, which see the table as constant.
+  mutable Cursor life_;         // of the changes that are followed; its epoch does not count
+  mutable uint32_t epoch_ = 0;  // the current one; 0 when no changes are followed
+  uint32_t slots_epoch_ = 0;    // in which the slots of all records were last made anew
+  Cursor follows_;              // up to where another table's changes were taken over
 
   // What readers count, once a chunk of keys: on a cache line of its own, since all of them write
   // to it.

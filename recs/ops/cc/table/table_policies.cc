@@ -45,8 +45,8 @@ void Table<K>::Touch(Shard& shard, int s, const K* keys, const UniqueKeys<K>& un
   for (int64_t u = begin; u < end; ++u) {
     const uint32_t number = FindIn(shard, keys[unique.first[u]], unique.hashes[u]);
     if (number == HashIndex::kNone) continue;
-    RowHeader* header = RowLayout::header(shard.arena.at(number));
-    header->last_step = step;
+    shard.BeforeChange(number);
+    RowLayout::header(shard.arena.at(number))->last_step = step;
   }
 }
 
@@ -186,7 +186,10 @@ int64_t Table<K>::EvictExpired(Shard& shard, int s, uint32_t begin, uint32_t end
     RowHeader* row = RowLayout::header(record);
     if (row->generation == Shard::kFreed) continue;
     // A row that came in before the table knew the time begins its life now.
-    if (eviction.seconds_to_live > 0 && row->last_time == 0) row->last_time = now.time;
+    if (eviction.seconds_to_live > 0 && row->last_time == 0 && now.time != 0) {
+      shard.BeforeChange(number);
+      row->last_time = now.time;
+    }
     bool expired = ExpiresByAge(eviction, *row, now);
     if (!expired && MayExpireByNorm(eviction, *row, now)) {
       const float* values = embedding_layout_.View(record, scratch);
@@ -271,6 +274,7 @@ int64_t Table<K>::Evict(const EvictionOptions& eviction) {
   int64_t evicted = 0;
   for (int s = 0; eviction.expires() && s < kShards; ++s) {
     for (uint32_t begin = 0;; begin += kSwept) {
+      gate_.WaitForRoom();
       std::shared_lock<RwLock> lock(mutex_);
       std::unique_lock<RwLock> shard_lock(shards_[s]->mutex);
       const uint32_t records = shards_[s]->arena.high_water();

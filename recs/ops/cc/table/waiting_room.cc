@@ -31,13 +31,15 @@ void WaitingRoom<K>::Insert(K key, uint64_t hash, uint32_t count) {
   arena_.ReserveFree();
   const uint32_t number = arena_.Allocate();
   char* record = arena_.at(number);
-  *RowLayout::header(record) = {0, 0, count, 0, 0};
+  *RowLayout::header(record) = {0, RowHandle::kNoGeneration, count, 0, 0};
   try {
     Keys<K>::Store(key, record);
   } catch (...) {
     arena_.Free(number);
     throw;
   }
+  this->BeforeChange(number);
+  RowLayout::header(record)->generation = 0;
   index_.Insert(TagOf(hash), number);
   key_bytes_ += Keys<K>::bytes(key);
 }
@@ -57,6 +59,7 @@ bool WaitingRoom<K>::Admit(K key, uint64_t hash, uint32_t occurrences, int64_t /
   if (header == nullptr) {
     Insert(key, hash, occurrences);
   } else {
+    this->BeforeChange(number);
     header->count += occurrences;
   }
   return false;
@@ -67,19 +70,22 @@ void WaitingRoom<K>::Forget(K key, uint64_t hash) {
   const uint32_t number = Find(key, hash);
   if (number == HashIndex::kNone) return;
   arena_.ReserveFree();
+  this->BeforeChange(number);
   char* record = arena_.at(number);
   index_.Erase(TagOf(hash), number);
   key_bytes_ -= Keys<K>::bytes(Keys<K>::Load(record));
   Keys<K>::Release(record);
+  RowLayout::header(record)->generation = RowHandle::kNoGeneration;
   arena_.Free(number);
 }
 
 template <class K>
-void WaitingRoom<K>::ForEach(const std::function<void(K, uint32_t)>& visit) const {
-  index_.ForEach([&](uint32_t number) {
-    const char* record = arena_.at(number);
-    visit(Keys<K>::Load(record), RowLayout::header(record)->count);
-  });
+bool WaitingRoom<K>::PutItem(uint32_t item, int /*shard*/, BlockWriter& block) const {
+  const char* record = arena_.at(item);
+  if (RowLayout::header(record)->generation == RowHandle::kNoGeneration) return false;
+  PutKey(block, Keys<K>::Load(record));
+  block.Put(RowLayout::header(record)->count);
+  return true;
 }
 
 template <class K>

@@ -6,7 +6,6 @@
 #define RECS_TABLE_WAITING_ROOM_H_
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 
 #include "table/admission.h"
@@ -31,7 +30,8 @@ class WaitingRoom final : public KeyFilter<K> {
 
   bool Admit(K key, uint64_t hash, uint32_t occurrences, int64_t step, uint32_t* before) override;
   void Forget(K key, uint64_t hash) override;
-  void ForEach(const std::function<void(K, uint32_t)>& visit) const override;
+  uint32_t items() const override { return arena_.high_water(); }
+  bool PutItem(uint32_t item, int shard, BlockWriter& block) const override;
   bool Restore(K key, uint64_t hash, uint32_t count) override;
 
  private:

@@ -1,0 +1,90 @@
+// The ops that save and restore tables. Kernels are in kernels/save.cc, state.cc and delta.cc.
+//
+// `kind` is "state", "base" (a state that deltas follow) or "delta" (what changed since a cursor).
+// Cursors are strings, of change_log.h; empty for none.
+#include "tensorflow/core/framework/common_shape_fns.h"
+#include "tensorflow/core/framework/op.h"
+#include "tensorflow/core/framework/shape_inference.h"
+
+namespace recs {
+namespace {
+
+using tensorflow::shape_inference::InferenceContext;
+
+REGISTER_OP("RecsTableSave")
+    .Input("table: resource")
+    .Input("path: string")
+    .Input("since: string")
+    .Output("step: int64")
+    .Output("cursor: string")
+    .Attr("kind: {'state', 'base', 'delta'} = 'state'")
+    .Attr("slots: bool = true")
+    .SetShapeFn([](InferenceContext* c) {
+      c->set_output(0, c->Scalar());
+      c->set_output(1, c->Scalar());
+      return absl::OkStatus();
+    });
+
+// The same in two ops: the first one takes the moment, the second one writes.
+REGISTER_OP("RecsTableBeginSave")
+    .Input("table: resource")
+    .Input("path: string")
+    .Input("since: string")
+    .Output("save: resource")
+    .Output("step: int64")
+    .Output("cursor: string")
+    .Attr("kind: {'state', 'base', 'delta'} = 'state'")
+    .Attr("slots: bool = true")
+    .SetIsStateful()
+    .SetShapeFn([](InferenceContext* c) {
+      for (int i = 0; i < 3; ++i) c->set_output(i, c->Scalar());
+      return absl::OkStatus();
+    });
+
+REGISTER_OP("RecsTableFinishSave")
+    .Input("save: resource")
+    .SetShapeFn(tensorflow::shape_inference::NoOutputs);
+
+REGISTER_OP("RecsTableRestore")
+    .Input("table: resource")
+    .Input("path: string")
+    .Attr("merge: bool = false")
+    .Attr("slots: bool = true")
+    .SetShapeFn(tensorflow::shape_inference::NoOutputs);
+
+REGISTER_OP("RecsTableApply")
+    .Input("table: resource")
+    .Input("path: string")
+    .SetShapeFn(tensorflow::shape_inference::NoOutputs);
+
+REGISTER_OP("RecsTableDelta")
+    .Input("table: resource")
+    .Input("since: string")
+    .Output("keys: K")
+    .Output("rows: float")
+    .Output("removed: K")
+    .Output("cursor: string")
+    .Attr("K: {int64, string}")
+    .SetShapeFn([](InferenceContext* c) {
+      c->set_output(0, c->Vector(c->UnknownDim()));
+      c->set_output(1, c->Matrix(c->UnknownDim(), c->UnknownDim()));
+      c->set_output(2, c->Vector(c->UnknownDim()));
+      c->set_output(3, c->Scalar());
+      return absl::OkStatus();
+    });
+
+REGISTER_OP("RecsTableSerialize")
+    .Input("table: resource")
+    .Output("blocks: string")
+    .SetShapeFn([](InferenceContext* c) {
+      c->set_output(0, c->Vector(c->UnknownDim()));
+      return absl::OkStatus();
+    });
+
+REGISTER_OP("RecsTableDeserialize")
+    .Input("table: resource")
+    .Input("blocks: string")
+    .SetShapeFn(tensorflow::shape_inference::NoOutputs);
+
+}  // namespace
+}  // namespace recs

@@ -1,0 +1,53 @@
+// Snapshots into a file: each block after its length, and a zero length at the end.
+#ifndef RECS_TABLE_FILE_SINK_H_
+#define RECS_TABLE_FILE_SINK_H_
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "table/snapshot.h"
+
+namespace recs {
+
+// Writes beside `path` and takes its name at the end, so that `path` is the old file or the new
+// one whatever happens between. Destroyed before Finish, it leaves nothing behind.
+//
+// A thread of its own writes, while the caller makes the next blocks; some of them wait for it.
+class FileSink final : public BlockSink {
+ public:
+  explicit FileSink(std::string path);
+  ~FileSink() override;
+
+  Status Open();
+  // Tells of what went wrong with this block or with one before it.
+  Status Append(std::string block) override;
+  // Brings the bytes to the disk and renames.
+  Status Finish();
+
+ private:
+  Status Failed(const char* action, int error) const;
+  void WriteQueued();
+  Status WriteBlock(const std::string& block);
+  Status WriteAll(const char* data, size_t size);
+  void StopThread();
+
+  std::string path_;
+  std::string temporary_;
+  int file_ = -1;
+  uint64_t written_ = 0;
+  uint64_t flushed_ = 0;  // up to where the disk was asked to begin
+  std::thread thread_;
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable changed_;
+  std::deque<std::string> queue_;
+  bool ended_ = false;  // no block will follow
+  Status status_;
+};
+
+}  // namespace recs
+
+#endif  // RECS_TABLE_FILE_SINK_H_

@@ -1,0 +1,133 @@
+#include "table/file_source.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <system_error>
+
+namespace recs {
+namespace {
+
+constexpr size_t kAhead = 32;  // blocks
+
+}  // namespace
+
+FileSource::~FileSource() {
+  if (thread_.joinable()) {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      stopped_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+  if (file_ >= 0) close(file_);
+}
+
+Status FileSource::Open() {
+  file_ = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  struct stat about;
+  if (file_ < 0 || fstat(file_, &about) != 0) {
+    return IoError("The path of a table's state must be readable. Received: '" + path_ + "': " +
+                   std::strerror(errno) + " (in a table's restore).");
+  }
+  posix_fadvise(file_, 0, 0, POSIX_FADV_SEQUENTIAL);
+  left_ = static_cast<uint64_t>(about.st_size);
+  return {};
+}
+
+Status FileSource::Cut() const {
+  return DataLoss("The table's saved state must be complete and unaltered. Received: a file that " +
+                  std::string("ends too early (in ") + path_ +
+                  "). Restore from an earlier copy; the table was left as it was.");
+}
+
+bool FileSource::ReadAll(char* data, size_t size) {
+  if (size > left_) return false;
+  left_ -= size;
+  while (size > 0) {
+    const ssize_t some = read(file_, data, size);
+    if (some < 0 && errno == EINTR) continue;
+    if (some <= 0) return false;
+    data += some;
+    size -= static_cast<size_t>(some);
+  }
+  return true;
+}
+
+Status FileSource::ReadBlock(std::string* block, bool* end) {
+  uint64_t size;
+  if (!ReadAll(reinterpret_cast<char*>(&size), sizeof(size))) return Cut();
+  *end = size == 0;
+  if (*end) return left_ == 0 ? Status() : Cut();
+  if (size > left_) return Cut();
+  block->resize(size);
+  return ReadAll(block->data(), size) ? Status() : Cut();
+}
+
+void FileSource::ReadAhead() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (!ended_) {
+    changed_.wait(lock, [this] { return stopped_ || queue_.size() < kAhead; });
+    if (stopped_) return;
+    std::string block;
+    if (!spare_.empty()) {
+      block = std::move(spare_.back());
+      spare_.pop_back();
+    }
+    lock.unlock();
+    bool end = false, full = false;
+    Status status;
+    try {
+      status = ReadBlock(&block, &end);
+    } catch (const std::bad_alloc&) {
+      full = true;
+    }
+    lock.lock();
+    ended_ = end || full || !status.ok();
+    out_of_memory_ = full;
+    if (ended_) {
+      status_ = std::move(status);
+    } else {
+      try {
+        queue_.push_back(std::move(block));
+      } catch (const std::bad_alloc&) {
+        ended_ = out_of_memory_ = true;
+      }
+    }
+    changed_.notify_all();
+  }
+}
+
+Status FileSource::Next(std::string* storage, std::string_view* block, bool* end) {
+  if (!thread_.joinable()) {
+    try {
+      thread_ = std::thread(&FileSource::ReadAhead, this);
+    } catch (const std::system_error&) {
+      const Status read = ReadBlock(storage, end);  // no thread to be had
+      *block = *storage;
+      return read;
+    }
+  }
+  std::unique_lock<std::mutex> lock(mutex_);
+  changed_.wait(lock, [this] { return ended_ || !queue_.empty(); });
+  *end = queue_.empty();
+  if (*end) {
+    if (out_of_memory_) throw std::bad_alloc();
+    return status_;
+  }
+  if (spare_.size() < kAhead && storage->capacity() >= kBlockBytes) {
+    spare_.push_back(std::move(*storage));
+  }
+  *storage = std::move(queue_.front());
+  queue_.pop_front();
+  *block = *storage;
+  changed_.notify_all();
+  return {};
+}
+
+}  // namespace recs
