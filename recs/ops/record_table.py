@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,8 @@ import tensorflow as tf
 
 from recs.errors import explain
 from recs.ops.admission_rule import AdmissionRule
+from recs.ops.cursor import Cursor
+from recs.ops.delta import Delta
 from recs.ops.eviction_rule import EvictionRule
 from recs.ops.library import ops
 from recs.ops.row_initializer import RING, RowInitializer
@@ -182,18 +185,19 @@ class RecordTable(TableResource):
         The order is repeatable and otherwise without meaning. String ids come as `bytes`.
         """
         keys, rows = ops().recs_table_export(self.handle, K=self.key_dtype)
-        rows = rows.numpy()
-        words = rows.view(np.uint32)
-        written = words[:, 0].astype(np.int64)
-        lengths = np.minimum(written, self.capacity)
-        places = (written - lengths)[:, None] + np.arange(self.capacity)
-        present = places < written[:, None]
-        places %= self.capacity
-        times = np.take_along_axis(words[:, 1 : 1 + self.capacity].astype(np.int64), places, 1)
-        rings = rows[:, 1 + self.capacity :].reshape(-1, self.capacity, self.width)
-        records = np.take_along_axis(rings, places[:, :, None], 1)
-        records = np.where(present[:, :, None], records, np.float32(0.0))
-        return keys.numpy(), Recent(records, lengths.astype(np.int32), np.where(present, times, 0))
+        return keys.numpy(), self._recent_of(rows.numpy())
+
+    def delta(self, since: Cursor | str | None = None) -> Delta:
+        """Returns the ids whose records changed since a cursor, with their records, and those gone.
+
+        Args:
+            since: The cursor of the delta before. Defaults to `None`: all ids.
+
+        Raises:
+            tf.errors.FailedPreconditionError: as for `save_delta`.
+        """
+        delta = super().delta(since)
+        return dataclasses.replace(delta, rows=self._recent_of(delta.rows))
 
     def stats(self) -> dict[str, Any]:
         """Returns the counts of `Table.stats` that have a meaning here.
@@ -204,6 +208,20 @@ class RecordTable(TableResource):
         """
         stats = super().stats()
         return {name: stats[name] for name in STATS_OF_RECORDS}
+
+    def _recent_of(self, rows: np.ndarray) -> Recent:
+        """Returns the records of rings as they are stored, `(n, dim)`."""
+        words = rows.view(np.uint32)
+        written = words[:, 0].astype(np.int64)
+        lengths = np.minimum(written, self.capacity)
+        places = (written - lengths)[:, None] + np.arange(self.capacity)
+        present = places < written[:, None]
+        places %= self.capacity
+        times = np.take_along_axis(words[:, 1 : 1 + self.capacity].astype(np.int64), places, 1)
+        rings = rows[:, 1 + self.capacity :].reshape(-1, self.capacity, self.width)
+        records = np.take_along_axis(rings, places[:, :, None], 1)
+        records = np.where(present[:, :, None], records, np.float32(0.0))
+        return Recent(records, lengths.astype(np.int32), np.where(present, times, 0))
 
     def _check_eviction(self, rule: EvictionRule) -> None:
         if rule.minimum_norm > 0:

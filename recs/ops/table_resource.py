@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from recs.ops.as_keys import as_keys
 from recs.ops.eviction_rule import EvictionRule, combined
 from recs.ops.library import ops
 from recs.ops.row_initializer import RowInitializer
+from recs.ops.state_resource import StateResource
 
 # In the order in which the op gives them.
 STATS = (
@@ -48,7 +48,7 @@ STATS = (
 )
 
 
-class TableResource(tf.saved_model.experimental.TrackableResource):
+class TableResource(StateResource):
     """A map from ids to rows: what does not depend on the meaning of a row.
 
     Args:
@@ -91,11 +91,6 @@ class TableResource(tf.saved_model.experimental.TrackableResource):
         self._check_eviction(self._eviction)
         with tf.init_scope():
             _ = self.resource_handle  # the base class creates it, and a copy for a SavedModel
-
-    @property
-    def handle(self) -> tf.Tensor:
-        """The op's handle; the table lives as long as a handle to it."""
-        return self.resource_handle
 
     def size(self) -> int:
         """Returns the number of ids."""
@@ -190,30 +185,6 @@ class TableResource(tf.saved_model.experimental.TrackableResource):
         stats["optimizer"] = optimizer.numpy().decode()
         return stats
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the whole state to a file: ids, rows, slots, step and seed.
-
-        The file is written beside `path` and takes its name when it is complete.
-        """
-        ops().recs_table_save(self.handle, os.fspath(path))
-
-    def restore(self, path: str | os.PathLike[str]) -> None:
-        """Replaces the state with that of a file from `save`.
-
-        Raises:
-            tf.errors.InvalidArgumentError: it is of a table with another dimension or key type.
-            tf.errors.DataLossError: it is damaged or cut. The table is as it was in both cases.
-        """
-        ops().recs_table_restore(self.handle, os.fspath(path))
-
-    def serialize(self) -> tf.Tensor:
-        """Returns the whole state as a vector of byte strings, about one megabyte each."""
-        return ops().recs_table_serialize(self.handle)
-
-    def deserialize(self, blocks: Any) -> None:
-        """Replaces the state with that of `serialize`; raises what `restore` raises."""
-        ops().recs_table_deserialize(self.handle, tf.convert_to_tensor(blocks, tf.string))
-
     def _check_eviction(self, rule: EvictionRule) -> None:
         """Raises a ValueError if rows of this kind cannot be given up by a rule."""
 
@@ -248,12 +219,6 @@ class TableResource(tf.saved_model.experimental.TrackableResource):
             **self._admission.attributes(),
             **self._eviction.attributes(),
         )
-
-    def _serialize_to_tensors(self) -> dict[str, tf.Tensor]:
-        return {"blocks": self.serialize()}
-
-    def _restore_from_tensors(self, restored: dict[str, tf.Tensor]) -> tf.Operation:
-        return ops().recs_table_deserialize(self.handle, restored["blocks"])
 
     def _export_to_saved_model_graph(self, *args: Any, **kwargs: Any) -> list[tf.Tensor]:
         """Warns that it needs the compiled op; TensorFlow calls it for SavedModels only."""
