@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "table/hash.h"
+#include "table/checksum.h"
 
 namespace recs {
 
@@ -38,7 +38,7 @@ class BlockWriter {
   void CutTo(size_t size) { bytes_.resize(size); }
   // Adds the checksum and gives the complete block away.
   std::string Close() {
-    Put(HashBytes(bytes_.data(), bytes_.size()));
+    Put(Checksum(bytes_.data(), bytes_.size()));
     return std::move(bytes_);
   }
 
@@ -56,7 +56,7 @@ class BlockReader {
     if (rest_.size() < sizeof(checksum_)) return false;
     std::memcpy(&checksum_, rest_.data() + rest_.size() - sizeof(checksum_), sizeof(checksum_));
     rest_.remove_suffix(sizeof(checksum_));
-    return HashBytes(rest_.data(), rest_.size()) == checksum_;
+    return Checksum(rest_.data(), rest_.size()) == checksum_;
   }
   uint64_t checksum() const { return checksum_; }
   template <class T>

@@ -7,8 +7,8 @@ namespace recs {
 namespace {
 
 uint64_t ChecksumOf(const std::vector<uint64_t>& checksums) {
-  return HashBytes(reinterpret_cast<const char*>(checksums.data()),
-                   checksums.size() * sizeof(uint64_t));
+  return Checksum(reinterpret_cast<const char*>(checksums.data()),
+                  checksums.size() * sizeof(uint64_t));
 }
 
 // A number that is a kind, a flag or a storage type, below `end`.
