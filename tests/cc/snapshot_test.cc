@@ -232,6 +232,26 @@ TEST(AFailedSaveLeavesTheOldFileAndNothingElse) {
   CHECK_EQ(mkdir(Folder().c_str(), 0700), 0);
 }
 
+TEST(AReadOnlyFolderIsRefused) {
+  const std::string path = Folder() + "/old";
+  Numbers table(Options(3));
+  CHECK(Save(table, path).ok());
+  const std::string old = ReadAll(path);
+  Train(table, 1);
+  CHECK_EQ(chmod(Folder().c_str(), 0555), 0);
+  const bool is_root = geteuid() == 0;  // who may write everywhere
+  if (is_root) CHECK_EQ(seteuid(65534), 0);
+  const Status failed = Save(table, path);
+  if (is_root) CHECK_EQ(seteuid(0), 0);
+  CHECK_EQ(chmod(Folder().c_str(), 0700), 0);
+  CHECK(failed.code() == StatusCode::kIoError);
+  CHECK(failed.message().find("opening: Permission denied") != std::string::npos);
+  CHECK(ReadAll(path) == old);
+  Train(table, 1);
+  CHECK(Save(table, path).ok());
+  std::remove(path.c_str());
+}
+
 TEST(TwoSaversOfOnePathDoNotMeet) {
   const std::string path = Folder() + "/shared";
   Numbers one(Options(3)), other(Options(3));

@@ -55,6 +55,9 @@ PROGRAMS = {
     "fuzz_table": ("fuzz_table.cc",),
     "allocation_failure": ("allocation_failure.cc",),
     "concurrency": ("concurrency.cc",),
+    "replay": ("replay.cc",),
+    "crash": ("crash.cc",),
+    "soak": ("soak.cc",),
 }
 LINK = {"allocation_failure": ("-Wl,--wrap=calloc,--wrap=mmap",)}
 
@@ -152,6 +155,22 @@ def test_every_allocation_may_fail(builder, variant):
 @pytest.mark.parametrize(("variant", "rounds"), [("plain", 200), ("tsan", 40)])
 def test_everything_at_once(builder, variant, rounds):
     assert "passed" in run(builder, "concurrency", variant, str(rounds))
+
+
+@SLOW
+@pytest.mark.parametrize(("variant", "steps"), [("plain", 300), ("tsan", 30)])
+def test_saves_beside_training_are_of_the_step_they_name(builder, variant, steps):
+    assert "passed" in run(builder, "replay", variant, str(steps))
+
+
+@pytest.mark.parametrize("kills", [10, pytest.param(200, marks=SLOW)])
+def test_a_killed_process_leaves_the_last_complete_state(builder, kills):
+    assert "passed" in run(builder, "crash", "plain", str(kills))
+
+
+@SLOW
+def test_cycles_of_saving_evicting_and_restoring_keep_their_memory(builder):
+    assert "passed" in run(builder, "soak", "plain", "50")
 
 
 def test_a_failing_check_names_seed_and_operation(builder, tmp_path):
