@@ -34,8 +34,11 @@ class BlockWriter {
   }
   size_t size() const { return bytes_.size(); }
   void Reserve(size_t size) { bytes_.reserve(size); }
-  // Forgets what was put behind the first `size` bytes.
-  void CutTo(size_t size) { bytes_.resize(size); }
+  // Goes on in the memory of another string, whose contents do not count.
+  void MoveInto(std::string memory) {
+    memory.assign(bytes_);
+    bytes_ = std::move(memory);
+  }
   // Adds the checksum and gives the complete block away.
   std::string Close() {
     Put(Checksum(bytes_.data(), bytes_.size()));

@@ -81,6 +81,7 @@ void FileSink::WriteQueued() {
     Status written = WriteBlock(block);
     lock.lock();
     if (!written.ok()) status_ = std::move(written);
+    if (block.capacity() > spare_.capacity()) spare_.swap(block);
   }
 }
 
@@ -98,6 +99,11 @@ Status FileSink::Append(std::string block) {
   queue_.push_back(std::move(block));
   changed_.notify_all();
   return status_;
+}
+
+std::string FileSink::Spare() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return std::exchange(spare_, {});
 }
 
 void FileSink::StopThread() {

@@ -16,7 +16,8 @@ namespace recs {
 // Writes beside `path` and takes its name at the end, so that `path` is the old file or the new
 // one whatever happens between. Destroyed before Finish, it leaves nothing behind.
 //
-// A thread of its own writes, while the caller makes the next blocks; some of them wait for it.
+// A thread of its own writes, while the caller makes the next blocks; some of them wait for it. The
+// memory of blocks goes round: fresh pages for each would cost as much as filling them.
 class FileSink final : public BlockSink {
  public:
   explicit FileSink(std::string path);
@@ -25,6 +26,7 @@ class FileSink final : public BlockSink {
   Status Open();
   // Tells of what went wrong with this block or with one before it.
   Status Append(std::string block) override;
+  std::string Spare() override;
   // Brings the bytes to the disk and renames.
   Status Finish();
 
@@ -44,6 +46,7 @@ class FileSink final : public BlockSink {
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   std::deque<std::string> queue_;
+  std::string spare_;  // a large block that was written
   bool ended_ = false;  // no block will follow
   Status status_;
 };

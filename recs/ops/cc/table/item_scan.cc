@@ -24,8 +24,9 @@ void ItemScan::Begin(uint32_t items) {
   end_ = items;
 }
 
-BlockWriter ItemScan::NewBlock() const {
+BlockWriter ItemScan::NewBlock(std::string memory) const {
   BlockWriter block = empty_;
+  block.MoveInto(std::move(memory));
   block.Reserve(kBlockBytes + kBlockBytes / 64);
   return block;
 }

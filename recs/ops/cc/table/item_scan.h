@@ -41,7 +41,8 @@ class ItemScan {
   bool Advance(size_t size, BlockWriter& block);
   // The blocks that writers have filled so far, and how many bytes they have.
   std::vector<BlockWriter> TakeKept(size_t* bytes);
-  BlockWriter NewBlock() const;
+  // A block for Advance to fill, in memory that was a block before, or in new.
+  BlockWriter NewBlock(std::string memory) const;
   bool IsEmpty(const BlockWriter& block) const { return block.size() == empty_.size(); }
   int64_t written() const { return written_; }
 

@@ -221,7 +221,7 @@ Status Scan<K>::WriteParts(const Parts& parts) {
     if (parts[s] != nullptr) open.push_back(s);
   }
   if (open.empty()) return {};
-  BlockWriter block = parts[open[0]]->NewBlock();
+  BlockWriter block = parts[open[0]]->NewBlock(sink_->Spare());
   while (!open.empty()) {
     std::vector<int> still_open;
     for (int s : open) {
@@ -238,7 +238,7 @@ Status Scan<K>::WriteParts(const Parts& parts) {
       }
       if (block.size() >= kBlockBytes) {
         if (Status written = Append(std::move(block)); !written.ok()) return written;
-        block = parts[s]->NewBlock();
+        block = parts[s]->NewBlock(sink_->Spare());
       }
       if (Status room = MakeRoom(); !room.ok()) return room;
     }

@@ -27,6 +27,8 @@ class BlockSink {
  public:
   virtual ~BlockSink() = default;
   virtual Status Append(std::string block) = 0;
+  // A block that it needs no more, for its memory; or an empty string.
+  virtual std::string Spare() { return {}; }
 };
 
 class BlockSource {
