@@ -51,6 +51,33 @@ TEST(AStateIsOfTheMomentWhenItsWritingBegan) {
   }
 }
 
+TEST(AMomentMayLieWithinAStep) {
+  Table<int64_t> table(Options(40));
+  InlineExecutor executor;
+  std::vector<int64_t> keys;
+  for (int64_t i = 0; i < 500; ++i) keys.push_back(i);
+  const std::vector<float> gradient(keys.size() * 40, 0.5f);
+  const auto finish = [&](const Step& step) {
+    Backward(table, step, gradient, executor);
+    Commit(table, AdagradOf(0.1f), executor);
+  };
+  finish(Forward(table, keys, executor));
+  const Step step = Forward(table, keys, executor);
+  const State expected = StateOf(table);
+  WriteOptions base;
+  base.kind = SnapshotKind::kBase;
+  std::unique_ptr<Scan<int64_t>> scan;
+  CHECK(Scan<int64_t>::Begin(table, base, &scan).ok());
+  finish(step);  // nothing but the update comes after the moment
+  MemorySink sink;
+  CHECK(scan->Write(sink).ok());
+  CheckSame(StateOf<int64_t>(sink.blocks), expected);
+  WriteOptions delta;
+  delta.kind = SnapshotKind::kDelta;
+  delta.since = scan->header().cursor;
+  CHECK(StateOf(table, delta).records == StateOf(table).records);
+}
+
 TEST(WritersGoOnBesideASlowSinkAndWaitForRoom) {
   // 80 MB of records, all of which the writer changes at once: far more than may be kept.
   Table<int64_t> table(Options(256));
