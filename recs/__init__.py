@@ -26,8 +26,8 @@ if TYPE_CHECKING:
         optimizers,
         plotting,
         tasks,
-        warm_start,
         types,
+        warm_start,
     )
     from recs.models import Model
 
@@ -47,8 +47,8 @@ __all__ = [
     "optimizers",
     "plotting",
     "tasks",
-    "warm_start",
     "types",
+    "warm_start",
 ]
 
 
