@@ -54,7 +54,7 @@ class RestoreKernel final : public TableKernel {
   absl::Status Run(tensorflow::OpKernelContext* context, TableBase& table) override {
     FileSource source(TextOf(context->input(1)));
     RECS_RETURN_IF_ERROR(ToAbsl(source.Open()));
-    DeviceExecutor executor(context);
+    TeamExecutor executor = DeviceThreads(context);
     return ToAbsl(ReadState(source, table, options_, executor));
   }
 
@@ -70,7 +70,7 @@ class ApplyKernel final : public TableKernel {
   absl::Status Run(tensorflow::OpKernelContext* context, TableBase& base) override {
     FileSource source(TextOf(context->input(1)));
     RECS_RETURN_IF_ERROR(ToAbsl(source.Open()));
-    DeviceExecutor executor(context);
+    TeamExecutor executor = DeviceThreads(context);
     return ToAbsl(WithTypedTable(base, [&](auto& table) {
       using K = typename std::decay_t<decltype(table)>::Key;
       return Snapshot<K>::Apply(source, &table, executor);
@@ -105,7 +105,7 @@ class DeserializeKernel final : public TableKernel {
  protected:
   absl::Status Run(tensorflow::OpKernelContext* context, TableBase& table) override {
     TensorSource source(context->input(1));
-    DeviceExecutor executor(context);
+    TeamExecutor executor = DeviceThreads(context);
     return ToAbsl(ReadState(source, table, {}, executor));
   }
 };
