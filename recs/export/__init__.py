@@ -1,6 +1,7 @@
 """SavedModels for serving: written once, run where there is nothing but TensorFlow."""
 
+from recs.export.deltas import DeltaFolder
 from recs.export.retrieval_signatures import retrieval_signatures
 from recs.export.saved_model import saved_model
 
-__all__ = ["retrieval_signatures", "saved_model"]
+__all__ = ["DeltaFolder", "retrieval_signatures", "saved_model"]

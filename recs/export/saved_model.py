@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from recs.export import verify
+from recs.export.deltas.target import signatures as delta_signatures
 from recs.export.model_signatures import model_signatures
 from recs.export.replace_folder import replace_folder
 from recs.export.static_index import check_row_dtype
@@ -87,6 +88,8 @@ def saved_model(
     check_row_dtype(row_dtype, "recs.export.saved_model")
     layers = layers_with_tables(model)
     chosen = _signatures(model, signatures, inputs, layers)
+    if not stock_ops:
+        chosen = {**delta_signatures(model), **chosen}
     with replace_folder(path) as beside:
         look_ups = static_look_ups(layers, row_dtype) if stock_ops else {}
         traced = trace(chosen, look_ups)

@@ -157,6 +157,11 @@ class StateResource(tf.saved_model.experimental.TrackableResource):
         """
         ops().recs_table_apply(self.handle, os.fspath(path))
 
+    def follows(self) -> Cursor | None:
+        """Returns up to where it has taken another table's changes over; None for nowhere."""
+        text = ops().recs_table_follows(self.handle).numpy().decode()
+        return Cursor.from_string(text) if text else None
+
     def delta(self, since: Cursor | str | None = None) -> Delta:
         """Returns what changed since a cursor as arrays; see `save_delta`.
 

@@ -92,6 +92,13 @@ class TableResource(StateResource):
         with tf.init_scope():
             _ = self.resource_handle  # the base class creates it, and a copy for a SavedModel
 
+    def empty_copy(self) -> TableResource:
+        """Returns a table with the same arguments and without ids."""
+        return TableResource(
+            self.dim, self.key_dtype.name, self._initializer, self._seed, self.default_value,
+            self.storage, self._mean_default, self.name, self._admission, self._eviction,
+        )  # fmt: skip
+
     def size(self) -> int:
         """Returns the number of ids."""
         return int(self.stats()["rows"])

@@ -1,4 +1,5 @@
 // RecsTableRestore: a table's state from a file. RecsTableApply: what changed, likewise.
+// RecsTableFollows: which state it stands at.
 // RecsTableSerialize, RecsTableDeserialize: a state's blocks as a vector of strings.
 #include "kernels/state_kernel.h"
 #include "table/file_source.h"
@@ -62,6 +63,19 @@ class RestoreKernel final : public TableKernel {
   ReadOptions options_;
 };
 
+class FollowsKernel final : public TableKernel {
+ public:
+  using TableKernel::TableKernel;
+
+ protected:
+  absl::Status Run(tensorflow::OpKernelContext* context, TableBase& table) override {
+    Tensor* cursor = nullptr;
+    RECS_RETURN_IF_ERROR(context->allocate_output(0, TensorShape({}), &cursor));
+    cursor->scalar<tensorflow::tstring>()() = table.follows().ToText();
+    return absl::OkStatus();
+  }
+};
+
 class ApplyKernel final : public TableKernel {
  public:
   using TableKernel::TableKernel;
@@ -111,6 +125,7 @@ class DeserializeKernel final : public TableKernel {
 };
 
 REGISTER_KERNEL_BUILDER(Name("RecsTableRestore").Device(tensorflow::DEVICE_CPU), RestoreKernel);
+REGISTER_KERNEL_BUILDER(Name("RecsTableFollows").Device(tensorflow::DEVICE_CPU), FollowsKernel);
 REGISTER_KERNEL_BUILDER(Name("RecsTableApply").Device(tensorflow::DEVICE_CPU), ApplyKernel);
 REGISTER_KERNEL_BUILDER(Name("RecsTableSerialize").Device(tensorflow::DEVICE_CPU), SerializeKernel);
 REGISTER_KERNEL_BUILDER(Name("RecsTableDeserialize").Device(tensorflow::DEVICE_CPU),

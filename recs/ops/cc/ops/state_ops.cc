@@ -57,6 +57,13 @@ REGISTER_OP("RecsTableApply")
     .Input("path: string")
     .SetShapeFn(tensorflow::shape_inference::NoOutputs);
 
+// Up to where the table has taken another one's changes over.
+REGISTER_OP("RecsTableFollows")
+    .Input("table: resource")
+    .Output("cursor: string")
+    .SetIsStateful()
+    .SetShapeFn(tensorflow::shape_inference::ScalarShape);
+
 REGISTER_OP("RecsTableDelta")
     .Input("table: resource")
     .Input("since: string")

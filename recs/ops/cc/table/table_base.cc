@@ -69,6 +69,11 @@ std::string TableBase::optimizer() const {
   return optimizer_;
 }
 
+Cursor TableBase::follows() const {
+  std::shared_lock<RwLock> lock(mutex_);
+  return follows_;
+}
+
 SlotShape TableBase::slots() const {
   std::shared_lock<RwLock> lock(mutex_);
   return layout_.slots();

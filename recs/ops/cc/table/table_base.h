@@ -83,6 +83,8 @@ class TableBase {
   const TableOptions& options() const { return options_; }
   int64_t size() const;
   int64_t step() const { return step_.load(); }
+  // Up to where another table's changes were taken over.
+  Cursor follows() const;
   std::string optimizer() const;
   SlotShape slots() const;
 

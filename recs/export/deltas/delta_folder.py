@@ -1,0 +1,260 @@
+"""The folder through which changes of a model in training reach those that serve it."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import tempfile
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from recs.errors import explain
+from recs.export.deltas import manifest
+from recs.export.deltas.manifest import BASE, DELTA, Entry
+from recs.export.deltas.target import Target, table_file, target_of
+from recs.layers.resource_layer import layers_with_resources
+from recs.training import dense_variables
+from recs.training.durable import to_disk
+
+
+class DeltaFolder:
+    """A chain of changes: a base, which is a whole model's state, and deltas that follow it.
+
+    The side that trains calls `write` now and then; the first time, and whenever a table no longer
+    knows its changes (it was cleared, restored, or lives in a new process), that gives a base, else
+    a delta: the rows that changed since, the ids that are gone, and all dense variables. The side
+    that serves calls `apply`, which brings it from where it is to the end of the chain. Base and
+    deltas together give every table bit for bit.
+
+    Each entry is written beside its name, brought to the disk and renamed, and the manifest that
+    lists the entries is replaced last: whatever stops the writer, a reader sees a complete chain.
+    One writer at a time; any number of readers, each with a place of its own in the chain.
+
+    Whoever reads from a table while a delta is applied sees the table of before or after it, never
+    a part. Between the tables, and between them and the dense variables, the order is not fixed.
+
+    Args:
+        path: The folder; made by the first `write`.
+        slots: Whether to write the optimizer's slots and what admission has counted, for a replica
+            that is to train on. Defaults to `False`.
+
+    Example:
+    ```python
+    >>> ids = keras.Input((), dtype="int64", name="user_id")
+    >>> layer = recs.layers.DynamicEmbedding(2)
+    >>> import tempfile
+    >>> trainer = keras.Model(ids, layer(ids))
+    >>> layer.table.upsert([7], [[1.0, 2.0]])
+    >>> server = keras.models.clone_model(trainer)
+    >>> folder = recs.export.DeltaFolder(tempfile.mkdtemp() + "/changes")
+    >>> folder.write(trainer)
+    '000001-base'
+    >>> layer.table.upsert([8], [[3.0, 4.0]])
+    >>> folder.write(trainer)
+    '000002-delta'
+    >>> folder.apply(server)
+    ['000001-base', '000002-delta']
+    >>> server(np.array([7, 8])).numpy().tolist()
+    [[1.0, 2.0], [3.0, 4.0]]
+
+    ```
+    """
+
+    def __init__(self, path: str | os.PathLike[str], slots: bool = False) -> None:
+        self.path = pathlib.Path(path)
+        self.slots = slots
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What the folder holds, oldest first.
+
+        Raises:
+            ValueError: its manifest is damaged.
+        """
+        return manifest.read(self.path)
+
+    def write(self, model: keras.layers.Layer, base: bool = False) -> str:
+        """Writes what changed in a model since the last entry.
+
+        Args:
+            model: The model in training, or any layer with tables.
+            base: Whether to write the whole state and begin anew. Defaults to `False`: only when
+                the changes since the last entry are not known.
+
+        Returns:
+            The name of the entry.
+
+        Raises:
+            ValueError: the model has no tables.
+            OSError, tf.errors.UnavailableError: the folder cannot be written. The chain is as it
+                was.
+        """
+        tables = _tables(model, "DeltaFolder.write")
+        entries = self.entries
+        self.path.mkdir(parents=True, exist_ok=True)
+        number = 1 + max([entry.number for entry in entries], default=0)
+        fits = entries and len(entries[-1].cursors) == len(tables)
+        since = entries[-1].cursors if fits and not base else None
+        entry = None
+        if since is not None:
+            try:
+                entry = self._write_entry(number, model, tables, since)
+            except tf.errors.FailedPreconditionError:  # a cursor of another life
+                entry = None
+        entry = entry or self._write_entry(number, model, tables, None)
+        manifest.write(self.path, (*entries, entry))
+        return entry.name
+
+    def apply(self, target: Any) -> list[str]:
+        """Brings something that serves to the end of the chain.
+
+        Args:
+            target: A model with the same tables and variables as the one that wrote, or what
+                `tf.saved_model.load` made of its export with `stock_ops=False`.
+
+        Returns:
+            The names of the entries that were applied, in their order. Where the target is in the
+            chain already is asked of its tables, so none is applied twice.
+
+        Raises:
+            ValueError: the folder is empty, or the target has other tables.
+            tf.errors.DataLossError: a file is damaged; the target is at the entry before.
+        """
+        entries = self.entries
+        if not entries:
+            raise ValueError(
+                explain(
+                    "A folder of deltas",
+                    rule="must hold a base before anything is applied",
+                    received="no entries",
+                    where=str(self.path),
+                    remedy="Call `write(model)` on the side that trains.",
+                )
+            )
+        to_apply = _missing(target_of(target), entries, self.path)
+        end = target_of(target)
+        for entry in to_apply:
+            end.apply(self.path / entry.name, entry.kind == BASE)
+        return [entry.name for entry in to_apply]
+
+    def compact(self, model: keras.layers.Layer) -> str:
+        """Replaces the chain by one base with the same state.
+
+        Readers that stand at the last entry, or before the chain, go on from there; others begin
+        at the new base. It takes the memory of one table at a time, on this machine, and leaves
+        the model's own tables alone.
+
+        Args:
+            model: What the tables' arguments are taken from.
+
+        Returns:
+            The name of the base.
+
+        Raises:
+            ValueError: the folder is empty, or the model has other tables.
+        """
+        tables = _tables(model, "DeltaFolder.compact")
+        entries = self.entries
+        chain = _from_last_base(entries)
+        if not chain or len(chain[-1].cursors) != len(tables):
+            raise ValueError(
+                explain(
+                    "What is compacted",
+                    rule="must be a chain of the model's tables",
+                    received=f"{len(chain)} entries, {len(tables)} tables",
+                    where=str(self.path),
+                )
+            )
+        last = chain[-1]
+        if last.kind == BASE:
+            return last.name
+
+        def fill(beside: pathlib.Path) -> tuple[str, ...]:
+            for t, table in enumerate(tables):
+                scratch = table.empty_copy()
+                scratch.restore(self.path / chain[0].name / table_file(t))
+                for entry in chain[1:]:
+                    scratch.apply(self.path / entry.name / table_file(t))
+                scratch.save(beside / table_file(t), slots=self.slots)
+                del scratch
+            for part in (self.path / last.name).glob(f"{dense_variables.PREFIX}*"):
+                shutil.copy(part, beside)
+            return last.cursors
+
+        base = self._complete(last.number + 1, BASE, fill, lambda: last.step)
+        manifest.write(self.path, (base,))
+        for entry in entries:
+            shutil.rmtree(self.path / entry.name, ignore_errors=True)
+        return base.name
+
+    def _write_entry(
+        self, number: int, model: Any, tables: list[Any], since: tuple[str, ...] | None
+    ) -> Entry:
+        def fill(beside: pathlib.Path) -> tuple[str, ...]:
+            cursors = [
+                str(table.save_delta(beside / table_file(t), since and since[t], self.slots))
+                for t, table in enumerate(tables)
+            ]
+            dense_variables.write(beside, dense_variables.state_variables(model))
+            return tuple(cursors)
+
+        steps = lambda: max(int(table.stats()["step"]) for table in tables)  # noqa: E731
+        return self._complete(number, BASE if since is None else DELTA, fill, steps)
+
+    def _complete(self, number: int, kind: str, fill: Any, step: Any) -> Entry:
+        """Returns an entry whose folder is whole, on the disk, and not yet in the manifest."""
+        name = f"{number:06d}-{kind}"
+        beside = pathlib.Path(tempfile.mkdtemp(prefix=f".{name}-", dir=self.path))
+        try:
+            beside.chmod(0o755)  # mkdtemp's own rights would keep a server's user out
+            cursors = fill(beside)
+            for file in beside.iterdir():
+                to_disk(file)
+            to_disk(beside)
+            shutil.rmtree(self.path / name, ignore_errors=True)  # of a writer that was stopped
+            beside.rename(self.path / name)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+        to_disk(self.path)
+        return Entry(name, kind, step(), cursors)
+
+
+def _tables(model: keras.layers.Layer, where: str) -> list[Any]:
+    tables = [table for layer in layers_with_resources(model) for table in layer.tables]
+    if not tables:
+        raise ValueError(
+            explain(
+                "The model",
+                rule="must have tables, whose changes are what a delta holds",
+                received=f"{type(model).__name__} '{model.name}' without",
+                where=where,
+            )
+        )
+    return tables
+
+
+def _from_last_base(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    bases = [i for i, entry in enumerate(entries) if entry.kind == BASE]
+    return entries[bases[-1] :] if bases else ()
+
+
+def _missing(target: Target, entries: tuple[Entry, ...], path: pathlib.Path) -> tuple[Entry, ...]:
+    """Returns what is to be applied to a target, from where its tables are."""
+    chain = _from_last_base(entries)
+    at = target.cursors()
+    if len(at) != len(chain[-1].cursors):
+        raise ValueError(
+            explain(
+                "What a chain is applied to",
+                rule="must have the tables of the model that wrote it",
+                received=f"{len(at)} tables, where the chain has {len(chain[-1].cursors)}",
+                where=str(path),
+            )
+        )
+    for i, entry in enumerate(chain):
+        if entry.cursors == at:
+            return chain[i + 1 :]
+    return chain

@@ -1,0 +1,131 @@
+"""A folder of a model's whole states, each complete or absent."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from recs.errors import explain
+from recs.layers.resource_layer import layers_with_resources
+from recs.training import dense_variables
+from recs.training.durable import to_disk
+
+MANIFEST = "manifest.json"
+VERSION = 1
+
+
+class Begun:
+    """The state of a model at one moment, on its way into a folder.
+
+    The tables' moments are taken, and the dense variables copied, when this is made.
+
+    Args:
+        model: A compiled model or a layer.
+        beside: Where the files go until they are complete.
+        about: What to keep with it.
+    """
+
+    def __init__(self, model: Any, beside: pathlib.Path, about: Mapping[str, Any]) -> None:
+        self._beside = beside
+        self._about = dict(about)
+        self._dense = {p: v.numpy() for p, v in _variables(model).items()}
+        self._saves = [
+            table.save(beside / f"table_{t:03d}", background=True)
+            for t, table in enumerate(tables_of(model))
+        ]
+
+    def finish(self, path: pathlib.Path) -> None:
+        """Waits until all is on the disk, and gives it its name."""
+        try:
+            for save in self._saves:
+                save.wait()
+            dense_variables.write(self._beside, self._dense)
+            content = {"version": VERSION, "tables": len(self._saves), **self._about}
+            (self._beside / MANIFEST).write_text(json.dumps(content, indent=1) + "\n")
+            for file in self._beside.iterdir():
+                to_disk(file)
+            to_disk(self._beside)
+            self._beside.rename(path)
+            to_disk(path.parent)
+        finally:
+            shutil.rmtree(self._beside, ignore_errors=True)
+
+
+def begin(model: Any, folder: pathlib.Path, name: str, about: Mapping[str, Any]) -> Begun:
+    """Takes a model's state of this moment.
+
+    Args:
+        model: A compiled model or a layer.
+        folder: Where it will be.
+        name: For the temporary folder.
+        about: What `latest` gives back; texts and numbers.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = pathlib.Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder))
+    try:
+        return Begun(model, beside, about)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+
+
+def complete(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the complete states of a folder, oldest first."""
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if p.name[0] != "." and (p / MANIFEST).exists())
+
+
+def restore(model: Any, path: pathlib.Path) -> dict[str, Any]:
+    """Gives a model a saved state; returns what was kept with it.
+
+    Raises:
+        ValueError: the model has other tables or variables.
+        tf.errors.DataLossError: a file is damaged.
+    """
+    about = json.loads((path / MANIFEST).read_text())
+    tables = tables_of(model)
+    variables = _variables(model)
+    saved = dict(tf.train.list_variables(str(path / dense_variables.PREFIX)) if variables else [])
+    shapes = {p: v.shape.as_list() for p, v in variables.items()}
+    fits = shapes.keys() == saved.keys() and all(
+        tf.TensorShape(shapes[p]).is_compatible_with(saved[p]) for p in shapes
+    )
+    if about.get("version") != VERSION or about["tables"] != len(tables) or not fits:
+        missing = sorted(set(shapes) ^ set(saved))[:5]
+        raise ValueError(
+            explain(
+                "A saved state",
+                rule="must be of a model with the same tables and variables",
+                received=f"{about.get('tables')} tables for {len(tables)}, and variables that "
+                f"differ: {missing}",
+                where=str(path),
+                remedy="Build and compile the model as it was when it was saved.",
+            )
+        )
+    for t, table in enumerate(tables):
+        table.restore(path / f"table_{t:03d}")
+    dense_variables.assign(path, variables)
+    return about
+
+
+def tables_of(model: Any) -> list[Any]:
+    """Returns all tables of a model, in the order of its layers."""
+    return [table for layer in layers_with_resources(model) for table in layer.tables]
+
+
+def _variables(model: Any) -> dict[str, tf.Variable]:
+    optimizer = getattr(model, "optimizer", None)
+    found = dense_variables.state_variables(model)
+    if isinstance(optimizer, keras.optimizers.Optimizer):
+        if not optimizer.built:
+            optimizer.build(model.trainable_variables)
+        found |= {f"/optimizer/{i}": v.value for i, v in enumerate(optimizer.variables)}
+    return found
