@@ -20,6 +20,7 @@ MODULES = sorted(
 )
 PAGES = [
     "admission_and_eviction",
+    "checkpoints",
     "cold_ids",
     "embeddings",
     "from_tfrs",
@@ -67,5 +68,6 @@ def test_guides(path, tmp_path, monkeypatch):
             runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
             runner.run(test, clear_globs=False)
             assert runner.failures == 0
+            scope.update(test.globs)  # for the blocks below
         else:
             exec(compile(block, path.name, "exec"), scope)
