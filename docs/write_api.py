@@ -19,6 +19,7 @@ from typing import Any
 import recs
 from recs.ops.record_table import RecordTable
 from recs.ops.table import Table
+from recs.ops.state_resource import StateResource
 from recs.ops.table_resource import TableResource
 
 DOCS = pathlib.Path(__file__).parent
@@ -55,10 +56,10 @@ GUIDES = {
 }
 # The two tables, as users meet them, each with its guides. What is left out is for the layers.
 TABLES = {
-    "DynamicEmbedding(...).table": (Table, ("inspection", *ENGINE)),
-    "RecentRecords(...).table": (RecordTable, ("records", "embeddings")),
+    "DynamicEmbedding(...).table": (Table, ("inspection", "checkpoints", *ENGINE)),
+    "RecentRecords(...).table": (RecordTable, ("records", "checkpoints", "embeddings")),
 }
-FOR_LAYERS = {"handle", "find", "serialize", "deserialize"}
+FOR_LAYERS = {"handle", "find", "serialize", "deserialize", "empty_copy", "follows"}
 INTERNAL = ("recs.ops",)
 IMPORTS = re.compile(r"^(from|import) [^(\n]*(\([^)]*\))?$", re.MULTILINE)
 CONSTANTS = {"__version__": "The version, as text.", "VARIANTS": "The names that `load` takes."}
@@ -90,7 +91,7 @@ def public_names(module: types.ModuleType) -> dict[str, Any]:
 def table_methods(table: type) -> dict[str, Any]:
     """Returns the public methods of a table, TensorFlow's left out."""
     found: dict[str, Any] = {}
-    for cls in (table, TableResource):
+    for cls in (table, TableResource, StateResource):
         members = {n: o for n, o in vars(cls).items() if inspect.isfunction(o)}
         found = {**members, **found}
     return {n: found[n] for n in sorted(found) if not n.startswith("_") and n not in FOR_LAYERS}
