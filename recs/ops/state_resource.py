@@ -56,6 +56,7 @@ class StateResource(tf.saved_model.experimental.TrackableResource):
 
         Example:
         ```python
+        >>> import pathlib, tempfile
         >>> layer = recs.layers.DynamicEmbedding(2)
         >>> layer.table.upsert([7], [[1.0, 2.0]])
         >>> path = pathlib.Path(tempfile.mkdtemp(), "table")
@@ -122,6 +123,7 @@ class StateResource(tf.saved_model.experimental.TrackableResource):
 
         Example:
         ```python
+        >>> import pathlib, tempfile
         >>> table = recs.layers.DynamicEmbedding(2).table
         >>> table.upsert([1, 2], [[1.0, 1.0], [2.0, 2.0]])
         >>> folder = pathlib.Path(tempfile.mkdtemp())
