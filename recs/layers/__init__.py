@@ -10,9 +10,11 @@ from recs.layers import (
     feature_interaction,
     loss,
 )
+from recs.layers import admission, cold, eviction, negatives
 from recs.layers.dynamic_embedding import DynamicEmbedding
 from recs.layers.embedding_collection import EmbeddingCollection
 from recs.layers.feature_config import FeatureConfig
+from recs.layers.frequency_estimate import FrequencyEstimate
 from recs.layers.recent_records import RecentRecords
 from recs.layers.table_config import TableConfig
 from recs.layers.table_summary import table_summary
@@ -21,6 +23,7 @@ __all__ = [
     "DynamicEmbedding",
     "EmbeddingCollection",
     "FeatureConfig",
+    "FrequencyEstimate",
     "RecentRecords",
     "TableConfig",
     "admission",
@@ -31,5 +34,6 @@ __all__ = [
     "factorized_top_k",
     "feature_interaction",
     "loss",
+    "negatives",
     "table_summary",
 ]

@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 
 from recs.data import Interactions, Items, RaggedColumn
-from recs.losses.functional import in_batch
 from recs.models import Tower, TwoTower
 
 ITEMS = Items(
@@ -182,16 +181,6 @@ def test_the_seed_decides_the_result():
         != trained(seed=2, epochs=2).query_vectors(["u"])
     ).any()
     assert (made().query_tower.embedding.seed) != made().candidate_tower.embedding.seed
-
-
-def test_candidate_ids_reach_the_loss_as_numbers(monkeypatch):
-    seen = []
-    original = in_batch.same_id
-    monkeypatch.setattr(in_batch, "same_id", lambda i, n: seen.append(i.dtype) or original(i, n))
-    model = made()
-    model.compile(optimizer="sgd")
-    model.test_on_batch({"user": LOG.user, "item": LOG.item})
-    assert seen == [tf.int32]
 
 
 LOAD = """

@@ -113,3 +113,18 @@ def softmax_loss(positive: Any, logits: Any, sample_weight: Any = None) -> Any:
     if sample_weight is None:
         return ops.sum(losses)
     return ops.sum(losses * ops.reshape(ops.cast(sample_weight, losses.dtype), (-1,)))
+
+
+def softmax_rows(positive: Any, negatives: Any, mask: Any = None) -> Any:
+    """Returns `log(exp(s+) + sum_j exp(s_j)) - s+` of each row, `(rows,)`, never below 0.
+
+    Args:
+        positive: `(rows,)`.
+        negatives: `(rows, candidates)`.
+        mask: bool `(rows, candidates)`, false for what is no negative; None for all.
+    """
+    if mask is not None:
+        dtype = keras.backend.standardize_dtype(negatives.dtype)
+        negatives = ops.where(mask, negatives, ops.cast(large_negative(dtype), dtype))
+    whole = ops.concatenate([ops.expand_dims(positive, 1), negatives], axis=1)
+    return ops.logsumexp(whole, axis=1) - positive

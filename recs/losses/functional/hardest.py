@@ -1,0 +1,33 @@
+"""The largest scores of each row, as a mask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+# Up to so many the heap of `top_k` is faster than partitioning whole rows.
+FEW = 64
+
+
+def at_least(scores: tf.Tensor, keep: tf.Tensor | None, count: Any) -> tf.Tensor:
+    """Returns which scores are among the `count` largest that are kept; those equal to the last too.
+
+    Args:
+        scores: `(rows, columns)`.
+        keep: bool `(rows, columns)`, or None for all.
+        count: int or a scalar tensor, at least 1. More than there are keeps all.
+    """
+    scores = tf.stop_gradient(scores)
+    lowest = tf.constant(-float("inf"), scores.dtype)
+    left = scores if keep is None else tf.where(keep, scores, lowest)
+    columns = tf.shape(scores)[1]
+    if isinstance(count, int) and count <= FEW:
+        best = tf.math.top_k(left, k=tf.minimum(count, columns)).values
+        # A row of no columns has no smallest; nothing depends on what stands for it.
+        limit = tf.reduce_min(best, axis=1, keepdims=True)
+    else:
+        place = tf.clip_by_value(tf.cast(count, tf.int32), 1, tf.maximum(columns, 1)) - 1
+        limit = tf.raw_ops.NthElement(input=left, n=place, reverse=True)[:, tf.newaxis]
+    chosen = scores >= limit
+    return chosen if keep is None else chosen & keep
