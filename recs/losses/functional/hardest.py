@@ -11,7 +11,7 @@ FEW = 64
 
 
 def at_least(scores: tf.Tensor, keep: tf.Tensor | None, count: Any) -> tf.Tensor:
-    """Returns which scores are among the `count` largest that are kept; those equal to the last too.
+    """Returns which scores are among the `count` largest of those kept, or equal to the last.
 
     Args:
         scores: `(rows, columns)`.
