@@ -28,8 +28,8 @@ class FrequencyEstimate(keras.layers.Layer):
         gap <- (1 - a) * gap + a * (step - last),    share <- (1 - a) * share + a * count / rows
 
     so that the mean over all sightings is exact at first and follows a change of popularity later.
-    An id never seen gets what a single sighting just now would give, `1 / (step * rows)`; one that
-    stopped coming loses probability with every step.
+    An id never seen gets what a single sighting among all rows so far would give; one that stays
+    away longer than its `gap` is taken as if it came now, and so loses probability with every step.
 
     Only training changes the estimate. State: a table that grows with the ids it sees, exact for
     integers, by a 63-bit hash for strings; saved with the model. No gradient. An empty batch counts
@@ -117,7 +117,9 @@ class FrequencyEstimate(keras.layers.Layer):
         """Returns the probabilities `(n,)` of ids `(n,)` int64 as they are now."""
         rows, found = self.table_layer.table.find(numbers)
         step, total = tf.convert_to_tensor(self._step), tf.convert_to_tensor(self._rows)
-        gap = tf.maximum(rows[:, GAP], step - rows[:, LAST])
+        wait = tf.maximum(step - rows[:, LAST], rows[:, GAP])
+        part = tf.maximum(self.rate, 1.0 / (rows[:, SIGHTINGS] + 1.0))
+        gap = rows[:, GAP] + part * (wait - rows[:, GAP])
         return tf.where(found, rows[:, SHARE] / tf.maximum(gap, 1.0), 1.0 / tf.maximum(total, 1.0))
 
     def compute_output_spec(self, ids: Any, training: bool | None = None) -> keras.KerasTensor:

@@ -101,7 +101,7 @@ class RetrievalLoss(keras.losses.Loss, abc.ABC):
             return ops.zeros_like(ops.sum(scores, axis=1))
         best = ops.expand_dims(ops.argmax(labels, axis=1), 1)
         positive = ops.take_along_axis(scores, best, axis=1)[:, 0]
-        there = ops.max(labels, axis=1) > 0
+        there = ops.any(labels > 0, axis=1)
         return ops.where(there, self.rows(positive, scores, ops.equal(labels, 0.0)), 0.0)
 
     def tempered(self, scores: Any) -> Any:

@@ -57,7 +57,8 @@ class FromCorpus(Negatives):
         """Returns what the ids' probabilities are proportional to, from their counts."""
 
     def _adapt(self, ids: Any, counts: np.ndarray) -> None:
-        ids = tf.convert_to_tensor(np.asarray(ids) if isinstance(ids, list | tuple) else ids)
+        # TensorFlow takes an empty list for floats.
+        ids = tf.convert_to_tensor(ids if len(ids) else tf.zeros([0], tf.int64))
         numbers = id_numbers(ids, self._where)
         order = np.argsort(numbers.numpy(), kind="stable")
         self._check(ids, numbers.numpy()[order], counts)
@@ -121,10 +122,12 @@ class FromCorpus(Negatives):
         return self.number * tf.where(tf.gather(stored, place) == numbers, share, 0.0)
 
     def save_own_variables(self, store: Any) -> None:
-        """Saves the corpus, for Keras's files."""
+        """Saves the corpus and the state of what is drawn, for Keras's files."""
         store["bytes"], store["lengths"] = identifiers.strings_to_arrays(self._strings.numpy())
         for name in ("integers", "sums", "numbers", "shares"):
             store[name] = getattr(self, f"_{name}").numpy()
+        # What is drawn goes on where it was.
+        store["state"] = np.asarray(self._generator.state)
 
     def load_own_variables(self, store: Any) -> None:
         """Loads what `save_own_variables` saved, of any number of ids."""
@@ -132,6 +135,7 @@ class FromCorpus(Negatives):
         self._strings.assign(tf.constant(strings, tf.string, shape=[len(strings)]))
         for name in ("integers", "sums", "numbers", "shares"):
             getattr(self, f"_{name}").assign(store[name][...])
+        self._generator.state.assign(store["state"][...])
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer; the corpus is state."""

@@ -27,6 +27,7 @@ def negatives_mean(values: Any, mask: Any, log_probability: Any) -> Any:
         rarity = -ops.cast(log_probability, dtype)
         kept = rarity if mask is None else ops.where(mask, rarity, low)
         # The rarest counts 1: a weight has to fit a float.
-        weight = weight * ops.exp(ops.minimum(rarity - ops.max(kept, axis=1, keepdims=True), 0.0))
+        rarest = ops.max(kept, axis=1, keepdims=True, initial=low)
+        weight = weight * ops.exp(ops.minimum(rarity - rarest, 0.0))
     total = ops.sum(weight, axis=1)
     return ops.sum(values * weight, axis=1) / ops.where(total > 0, total, ops.ones_like(total))

@@ -6,12 +6,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from recs.layers import FrequencyEstimate
 from recs.layers.factorized_top_k import BruteForce, Streaming, TopK
 from recs.layers.loss import (
     HardNegativeMining,
+    NegativesSchedule,
     RemoveAccidentalHits,
     SamplingProbabilityCorrection,
+    Temperature,
 )
+from recs.layers.negatives import InBatch, Memory, Negatives, Popular, Uniform
+from recs.losses import BPR, CosineContrastive, Hinge, InBatchSoftmax, RetrievalLoss, SampledSoftmax
 from recs.metrics import Factorized, FactorizedTopK
 from recs.tasks import Ranking, Retrieval, Task
 from tests.harness.case import Case
@@ -35,10 +40,36 @@ def _rows() -> tf.data.Dataset:
     return tf.data.Dataset.from_tensor_slices((NAMES, CORPUS)).batch(8)
 
 
+# A positive, negatives, a score that is left out, and a row without a positive.
+PICKED = np.array([[0, 1, 0, -1], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 2, 1]], "float32")
+SCORES = _normal(4, 4)
+
 CASES = {
+    **{
+        loss: [
+            Case(make=make, inputs=(PICKED, SCORES), label=label, extreme=(PICKED, SCORES * 1e30))
+            for label, make in {
+                "default": loss,
+                "sharp": lambda loss=loss: loss(temperature=0.5, reduction="sum"),
+                "learned": lambda loss=loss: loss(temperature=Temperature(0.5)),
+            }.items()
+        ]
+        for loss in (BPR, CosineContrastive, Hinge, InBatchSoftmax, SampledSoftmax)
+    },
+    FrequencyEstimate: [
+        Case(make=FrequencyEstimate, inputs=(IDS,)),
+        Case(make=lambda: FrequencyEstimate(0.5), inputs=(NAMES[:6],), label="strings"),
+    ],
+    Temperature: [Case(make=lambda: Temperature(0.5), inputs=(LOGITS,), extreme=(LOGITS * 1e30,))],
+    NegativesSchedule: [
+        Case(
+            make=lambda: NegativesSchedule(keras.optimizers.schedules.CosineDecay(100.0, 10)),
+            inputs=(IDS,),
+        )
+    ],
     Retrieval: [
         Case(
-            make=lambda options=options: Retrieval(**options),
+            make=lambda options=options: Retrieval(**options()),
             inputs=(QUERIES, CANDIDATES),
             label=label,
             extreme=(QUERIES * 1e6, CANDIDATES * 1e6),
@@ -46,9 +77,14 @@ CASES = {
             empty=label != "own-loss",
         )
         for label, options in {
-            "default": {},
-            "sharp-hard": {"temperature": 0.5, "num_hard_negatives": 2},
-            "own-loss": {"loss": keras.losses.CategoricalCrossentropy(from_logits=True)},
+            "default": dict,
+            "sharp-hard": lambda: {"temperature": 0.5, "num_hard_negatives": 2},
+            "bpr": lambda: {"loss": BPR(temperature=Temperature(0.5)), "normalize": True},
+            "mixed": lambda: {
+                "negatives": [InBatch(), Memory(8, dim=4)],
+                "temperature": Temperature(0.3),
+            },
+            "own-loss": lambda: {"loss": keras.losses.CategoricalCrossentropy(from_logits=True)},
         }.items()
     ],
     Ranking: [
@@ -102,6 +138,12 @@ CASES = {
 
 EXCUSED = {
     Factorized: "abstract",
+    InBatch: "has no call of its own",
+    Memory: "has no call of its own",
+    Negatives: "abstract",
+    Popular: "has no call of its own",
+    RetrievalLoss: "abstract",
     Task: "has no call of its own",
     TopK: "abstract",
+    Uniform: "has no call of its own",
 }
