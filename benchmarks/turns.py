@@ -55,7 +55,9 @@ class Side:
 
 
 def answer(makers: Mapping[str, Callable[[dict], Callable[[], object]]]) -> None:
-    """Answers cases until there are none: seconds of a call, and bytes it added to the peak.
+    """Answers cases until there are none: seconds of a call, and bytes added to the peak.
+
+    `bytes` are those of making the call and of calling, `call_bytes` those of calling alone.
 
     Args:
         makers: From a case's `kind` to what makes its call. A call is made once and called once
@@ -65,14 +67,16 @@ def answer(makers: Mapping[str, Callable[[dict], Callable[[], object]]]) -> None
     for line in sys.stdin:
         case = json.loads(line)
         key = json.dumps(case)
-        before = _peak()
+        before = made = _peak()
         if key not in calls:
             calls[key] = makers[case["kind"]](case)
+            made = _peak()
             calls[key]()
         start = time.perf_counter()
         calls[key]()
         seconds = time.perf_counter() - start
-        print(MARK + json.dumps({"seconds": seconds, "bytes": _peak() - before}), flush=True)
+        found = {"seconds": seconds, "bytes": _peak() - before, "call_bytes": _peak() - made}
+        print(MARK + json.dumps(found), flush=True)
 
 
 def _peak() -> int:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from recs.errors import explain
 from recs.layers.factorized_top_k import Streaming, TopK
+from recs.layers.factorized_top_k.exclusion import EXCLUDED_SCORE
 from recs.metrics.factorized import Factorized
 
 # Both ways to sum up a dot product err by at most dim * eps / 2 of the sum of its terms' sizes:
@@ -32,8 +33,10 @@ class FactorizedTopK(Factorized):
     the difference of any two orders of summation, doubled for the encoder. In half precision
     embeddings of one item may differ by more than that between batches: use ids there.
 
-    The corpus is retrieved anew with every batch. A row with NaN is no hit. A corpus of fewer
-    than `k` candidates holds every one of them among its `k` best.
+    The corpus is read anew with every batch; without ids its scores are only counted, which is
+    much faster than retrieving. A query with NaN is no hit, and a candidate with NaN counts as one
+    that scores higher. A corpus of fewer than `k` candidates holds every one of them among its `k`
+    best.
 
     Args:
         candidates: A `tf.data.Dataset` of batches of candidate embeddings or of pairs of
@@ -109,6 +112,8 @@ class FactorizedTopK(Factorized):
         true_candidate_embeddings: Any,
         true_candidate_ids: Any = None,
         sample_weight: Any = None,
+        exclusions: Any = None,
+        inclusions: Any = None,
     ) -> None:
         """Takes a batch into account.
 
@@ -118,7 +123,21 @@ class FactorizedTopK(Factorized):
             true_candidate_ids: `(queries,)`, their ids; the index must return ids of that kind.
                 Defaults to `None`, which compares scores.
             sample_weight: `(queries,)`. Defaults to `None`, which weighs all alike.
+            exclusions: `(queries, number)` ids that are no competition, such as those a user had in
+                training; see `TopK.query_with_exclusions`. Defaults to `None`, for none.
+            inclusions: `(queries, number)` ids that are the only competition; see
+                `TopK.query_with_inclusions`. Not with exclusions. Defaults to `None`, for all.
         """
+        if exclusions is not None and inclusions is not None:
+            raise ValueError(
+                explain(
+                    "`exclusions` and `inclusions`",
+                    rule="must not both be given",
+                    received="both",
+                    where=f"FactorizedTopK '{self.name}'",
+                    remedy="Leave the excluded ids out of the included ones.",
+                )
+            )
         if true_candidate_ids is None and not self._candidates.is_exact():
             raise ValueError(
                 explain(
@@ -130,11 +149,11 @@ class FactorizedTopK(Factorized):
                 )
             )
         queries = tf.cast(tf.convert_to_tensor(query_embeddings), tf.float32)
-        scores, ids = self._candidates(queries, k=self._retrievable())
         if true_candidate_ids is None:
             positives = tf.cast(tf.convert_to_tensor(true_candidate_embeddings), tf.float32)
-            hits = _hits_by_score(queries, positives, scores, self._ks)
+            hits = self._hits_by_score(queries, positives, exclusions, inclusions)
         else:
+            scores, ids = self._retrieve(queries, exclusions, inclusions)
             true_ids = tf.reshape(tf.convert_to_tensor(true_candidate_ids), [-1, 1])
             self._check_ids(ids, true_ids)
             hits = _hits_by_id(scores, ids, true_ids, self._ks)
@@ -142,6 +161,36 @@ class FactorizedTopK(Factorized):
             sample_weight = tf.reshape(tf.convert_to_tensor(sample_weight), [-1])
         for metric, hit in zip(self._top_k_metrics, hits, strict=True):
             metric.update_state(tf.cast(hit, tf.float32), sample_weight=sample_weight)
+
+    def _retrieve(
+        self, queries: tf.Tensor, exclusions: Any, inclusions: Any
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns scores and ids of the best; what is excluded has a score of NaN."""
+        k = self._retrievable()
+        if exclusions is not None:
+            scores, ids = self._candidates.query_with_exclusions(queries, exclusions, k=k)
+        elif inclusions is not None:
+            scores, ids = self._candidates.query_with_inclusions(queries, inclusions, k=k)
+        else:
+            return self._candidates(queries, k=k)
+        return tf.where(scores > EXCLUDED_SCORE, scores, float("nan")), ids
+
+    def _hits_by_score(
+        self, queries: tf.Tensor, positives: tf.Tensor, exclusions: Any, inclusions: Any
+    ) -> list[tf.Tensor]:
+        """Returns for each k which queries have fewer than k better candidates than their own."""
+        terms = queries * positives
+        own = tf.reduce_sum(terms, axis=1)
+        dim = tf.cast(tf.shape(queries)[1], tf.float32)
+        limits = own + ROUNDING * dim * tf.reduce_sum(tf.abs(terms), axis=1)
+        higher = None
+        if exclusions is None and inclusions is None:
+            higher = self._candidates.count_higher(queries, limits)
+        if higher is None:
+            scores, _ = self._retrieve(queries, exclusions, inclusions)
+            higher = tf.reduce_sum(tf.cast(scores > limits[:, tf.newaxis], tf.int32), axis=1)
+        sound = tf.math.is_finite(own)
+        return [sound & (higher < k) for k in self._ks]
 
     def _check_ids(self, ids: tf.Tensor, true_ids: tf.Tensor) -> None:
         if (ids.dtype == tf.string) == (true_ids.dtype == tf.string):
@@ -184,19 +233,6 @@ class FactorizedTopK(Factorized):
         return cls(**{**config, "candidates": candidates})
 
 
-def _hits_by_score(
-    queries: tf.Tensor, positives: tf.Tensor, scores: tf.Tensor, ks: Sequence[int]
-) -> list[tf.Tensor]:
-    """Returns for each k which queries have fewer than k better candidates than their own."""
-    terms = queries * positives
-    own = tf.reduce_sum(terms, axis=1, keepdims=True)
-    dim = tf.cast(tf.shape(queries)[1], tf.float32)
-    margin = ROUNDING * dim * tf.reduce_sum(tf.abs(terms), axis=1, keepdims=True)
-    higher = tf.reduce_sum(tf.cast(scores > own + margin, tf.int32), axis=1)
-    sound = tf.math.is_finite(own[:, 0]) & ~tf.reduce_any(tf.math.is_nan(scores), axis=1)
-    return [sound & (higher < k) for k in ks]
-
-
 def _hits_by_id(
     scores: tf.Tensor, ids: tf.Tensor, true_ids: tf.Tensor, ks: Sequence[int]
 ) -> list[tf.Tensor]:
@@ -208,4 +244,4 @@ def _hits_by_id(
     scores = tf.where(padding, scores.dtype.min, scores)
     _, order = tf.math.top_k(scores, k=tf.shape(scores)[1])
     match = tf.gather((ids == true_ids) & ~padding, order, batch_dims=1)
-    return [tf.reduce_any(match[:, :k], axis=1) for k in ks]
+    return [tf.ensure_shape(tf.reduce_any(match[:, :k], axis=1), [None]) for k in ks]

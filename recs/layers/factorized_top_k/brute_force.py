@@ -10,14 +10,21 @@ import tensorflow as tf
 
 from recs.errors import explain
 from recs.layers.factorized_top_k import identifiers as ids
+from recs.layers.factorized_top_k import inclusion
+from recs.layers.factorized_top_k.best import best_rows, count_rows_above
 from recs.layers.factorized_top_k.top_k import TopK
+from recs.layers.id_numbers import id_numbers
 
 
 @keras.saving.register_keras_serializable("recs")
 class BruteForce(TopK):
     """The `k` best candidates of a matrix, by scoring all of them.
 
-    One matrix product and a top-k: fast up to a few million candidates, and exact.
+    A matrix product and a top-k, some candidates at a time: fast up to a few million candidates,
+    exact, and in 32 MB beside the candidates, whatever their number. Of equal scores the candidate
+    that was given first comes first. Identifiers need not be unique, but exclusions and inclusions
+    want them so: of equal ones only the first can be included, and an excluded one may push others
+    out.
 
     State: candidates (float32) and identifiers (any dtype, strings included) are saved by
     `.keras` files, `save_weights`, `tf.train.Checkpoint` and exports, and restored whatever the
@@ -36,9 +43,9 @@ class BruteForce(TopK):
     dtype they were given in, int32 row numbers by default.
 
     Raises:
-        ValueError: when there is no index, when candidates are no matrix or have another number
-            of rows than identifiers, or when `k` exceeds the number of candidates; in a graph the
-            latter is a `tf.errors.InvalidArgumentError` at run time.
+        ValueError: when there is no index, when candidates are no matrix, are not finite or have
+            another number of rows than identifiers, or when `k` exceeds the number of candidates;
+            in a graph the latter is a `tf.errors.InvalidArgumentError` at run time.
 
     Example:
     ```python
@@ -63,6 +70,9 @@ class BruteForce(TopK):
         self._numbers = _growing(tf.zeros([0], tf.int64))
         self._strings = _growing(tf.constant([], tf.string))
         self._id_dtype = tf.Variable("", trainable=False, name="id_dtype")
+        # Identifiers as numbers in order, and the row of each, to find candidates by.
+        self._sorted = _growing(tf.zeros([0], tf.int64))
+        self._order = _growing(tf.zeros([0], tf.int32))
 
     def index(self, candidates: Any, identifiers: Any = None) -> BruteForce:
         """Builds the index from a matrix of candidates; an index built before is dropped.
@@ -87,12 +97,26 @@ class BruteForce(TopK):
                     where=self._where,
                 )
             )
+        if tf.executing_eagerly() and not bool(tf.reduce_all(tf.math.is_finite(candidates))):
+            rows = tf.where(~tf.reduce_all(tf.math.is_finite(candidates), axis=1))[:, 0]
+            raise ValueError(
+                explain(
+                    "`candidates`",
+                    rule="must be finite",
+                    received=f"NaN or infinity in {len(rows)} rows, such as row {int(rows[0])}",
+                    where=self._where,
+                )
+            )
         self._candidates.assign(candidates)
         is_string = identifiers.dtype == tf.string
         encoded = ids.encode(identifiers)
         self._strings.assign(encoded if is_string else tf.constant([], tf.string))
         self._numbers.assign(tf.zeros([0], tf.int64) if is_string else encoded)
         self._id_dtype.assign(identifiers.dtype.name)
+        numbers = id_numbers(encoded, self._where)
+        order = tf.argsort(numbers, stable=True)
+        self._sorted.assign(tf.gather(numbers, order))
+        self._order.assign(order)
         return self
 
     def call(self, queries: Any, k: Any = None) -> tuple[tf.Tensor, tf.Tensor]:
@@ -108,11 +132,71 @@ class BruteForce(TopK):
         if not dtype or empty:
             raise self._not_indexed()
         k = self._k if k is None else k
-        scores = self._compute_score(self._embed(queries), self._candidates.read_value())
-        scores = self._check_k(scores, k, self.num_candidates())
-        best, rows = tf.math.top_k(tf.cast(scores, tf.float32), k=k)
+        embedded = self._check_k(self._embed(queries), k, self.num_candidates())
+        best, rows = best_rows(
+            lambda some: self._compute_score(embedded, some),
+            self._candidates.read_value(),
+            tf.shape(embedded)[0],
+            k,
+        )
+        return best, self._identifiers_of(rows)
+
+    def count_higher(self, queries: Any, limits: Any) -> tf.Tensor:
+        """Returns how many candidates score higher than a limit; see `TopK.count_higher`."""
+        embedded = self._embed(queries)
+        return count_rows_above(
+            lambda some: self._compute_score(embedded, some),
+            self._candidates.read_value(),
+            tf.cast(limits, tf.float32),
+        )
+
+    def _identifiers_of(self, rows: tf.Tensor) -> tf.Tensor:
+        dtype = self._stored_id_dtype()
         stored = self._strings if dtype == "string" else self._numbers
-        return best, ids.decode(tf.gather(stored.read_value(), rows), dtype)
+        return ids.decode(tf.gather(stored.read_value(), rows), dtype)
+
+    def query_with_inclusions(
+        self, queries: Any, inclusions: Any, k: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the best of the candidates that each query names; only these are scored.
+
+        Args:
+            queries: Embeddings, or features when there is a query model.
+            inclusions: `(batch, number)` identifiers. Repeated and unknown ones count for nothing,
+                so rows may be padded with either.
+            k: int or a scalar tensor. Defaults to `None`, which is the constructor's.
+
+        Returns:
+            Scores and identifiers, `(batch, min(k, number))` each, best first. Where a query names
+            fewer, the rest of its row has the lowest float32 as score, and any identifier.
+        """
+        dtype = self._stored_id_dtype()
+        if not dtype:
+            raise self._not_indexed()
+        inclusions = tf.convert_to_tensor(inclusions)
+        inclusion.check_kind("inclusions", inclusions, tf.as_dtype(dtype), self._where)
+        rows, allowed = inclusion.without_repeats(*self._rows_of(inclusions))
+        queries, candidates = self._embed(queries), self._candidates.read_value()
+        if type(self)._compute_score is TopK._compute_score:
+            scores = tf.einsum("qd,qnd->qn", queries, tf.gather(candidates, rows))
+        else:
+            scores = tf.gather(self._compute_score(queries, candidates), rows, batch_dims=1)
+        scores = inclusion.among(tf.cast(scores, tf.float32), allowed)
+        k = inclusion.smaller(self._k if k is None else k, tf.shape(rows)[1])
+        best, order = tf.math.top_k(scores, k=k)
+        return best, self._identifiers_of(tf.gather(rows, order, batch_dims=1))
+
+    def _rows_of(self, asked: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the row of each identifier and whether it is known, both of its shape."""
+        dtype = tf.as_dtype(self._stored_id_dtype())
+        given = asked if dtype == tf.string else ids.encode(tf.cast(asked, _wide(dtype)))
+        flat = tf.reshape(given, [-1])
+        numbers, order = self._sorted.read_value(), self._order.read_value()
+        place = tf.searchsorted(numbers, id_numbers(flat, self._where))
+        rows = tf.gather(order, tf.minimum(place, tf.shape(order)[0] - 1))
+        stored = self._strings if dtype == tf.string else self._numbers
+        known = tf.gather(stored.read_value(), rows) == flat
+        return tf.reshape(rows, tf.shape(asked)), tf.reshape(known, tf.shape(asked))
 
     def compute_output_spec(
         self, queries: Any, k: Any = None, **_: Any
@@ -177,6 +261,11 @@ class BruteForce(TopK):
         else:
             loaded = ids.decode(tf.constant(np.asarray(store["id_numbers"])), dtype)
         self.index(np.asarray(store["candidates"]), loaded)
+
+
+def _wide(dtype: tf.DType) -> tf.DType:
+    """Returns the widest dtype of the kind, so that what is asked for does not wrap around."""
+    return tf.float64 if dtype.is_floating else tf.int64
 
 
 def _growing(initial: tf.Tensor) -> tf.Variable:

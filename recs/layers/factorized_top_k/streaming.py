@@ -9,6 +9,8 @@ import keras
 import tensorflow as tf
 
 from recs.errors import explain
+from recs.layers.factorized_top_k import inclusion
+from recs.layers.factorized_top_k.best import best_columns, count_rows_above
 from recs.layers.factorized_top_k.top_k import TopK, after_check
 
 
@@ -113,6 +115,42 @@ class Streaming(TopK):
             queries: Embeddings, or features when there is a query model.
             k: int or a scalar tensor. Defaults to `None`, which is the constructor's.
         """
+        return self._best_of_all(queries, k, None)
+
+    def query_with_inclusions(
+        self, queries: Any, inclusions: Any, k: Any = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the best of the candidates that each query names; all are scored.
+
+        Args:
+            queries: Embeddings, or features when there is a query model.
+            inclusions: `(batch, number)` identifiers. Repeated and unknown ones count for nothing,
+                so rows may be padded with either.
+            k: int or a scalar tensor. Defaults to `None`, which is the constructor's.
+
+        Returns:
+            Scores and identifiers, best first. Where a query names fewer than `k`, the rest of its
+            row has the lowest float32 as score, and any identifier.
+        """
+        return self._best_of_all(queries, k, tf.convert_to_tensor(inclusions))
+
+    def count_higher(self, queries: Any, limits: Any) -> tf.Tensor:
+        """Returns how many candidates score higher than a limit; see `TopK.count_higher`."""
+        dataset = self._source.dataset
+        if dataset is None:
+            raise self._not_indexed()
+        queries, limits = self._embed(queries), tf.cast(limits, tf.float32)
+
+        def count(*batch: tf.Tensor) -> tf.Tensor:
+            rows = tf.cast(batch[-1], queries.dtype)
+            return count_rows_above(lambda some: self._compute_score(queries, some), rows, limits)
+
+        counts = dataset.map(count, num_parallel_calls=self._num_parallel_calls)
+        return counts.reduce(tf.zeros(tf.shape(limits), tf.int32), tf.add)
+
+    def _best_of_all(
+        self, queries: Any, k: Any, inclusions: tf.Tensor | None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         dataset = self._source.dataset
         if dataset is None:
             raise self._not_indexed()
@@ -120,29 +158,34 @@ class Streaming(TopK):
         queries = self._embed(queries)
         named = isinstance(dataset.element_spec, tuple)
         id_dtype = dataset.element_spec[0].dtype if named else tf.int32
+        if inclusions is not None:
+            inclusion.check_kind("inclusions", inclusions, id_dtype, self._where)
 
-        def best_of_batch(*batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        def best_of_batch(first: tf.Tensor, batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
+            batch = batch if isinstance(batch, tuple) else (batch,)
             rows = tf.shape(batch[-1])[0]
+            ids = batch[0] if named else first + tf.range(rows)
             scores = self._compute_score(queries, tf.cast(batch[-1], queries.dtype))
-            scores, order = self._best(tf.cast(scores, queries.dtype), k, "The batch of candidates")
-            return scores, tf.gather(batch[0], order) if named else order, rows
+            scores = tf.cast(scores, queries.dtype)
+            if inclusions is not None:
+                scores = inclusion.among(scores, _named(ids, inclusions))
+            scores, order = self._best(scores, k, "The batch of candidates")
+            return scores, tf.gather(ids, order)
 
         def merge(
-            best: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
-            new: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
-        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            # Row numbers are of the batch; the rows read so far make them the corpus's.
-            new_ids = new[1] if named else new[1] + best[2]
+            best: tuple[tf.Tensor, tf.Tensor], new: tuple[tf.Tensor, tf.Tensor]
+        ) -> tuple[tf.Tensor, tf.Tensor]:
             scores = tf.concat([best[0], new[0]], axis=1)
-            ids = tf.concat([best[1], new_ids], axis=1)
+            ids = tf.concat([best[1], new[1]], axis=1)
             scores, order = self._best(scores, k, "The corpus")
-            return scores, tf.gather(ids, order, batch_dims=1), best[2] + new[2]
+            return scores, tf.gather(ids, order, batch_dims=1)
 
         empty = tf.stack([tf.shape(queries)[0], 0])
-        start = (tf.zeros(empty, queries.dtype), _no_ids(empty, id_dtype), tf.zeros([], tf.int32))
-        scored = dataset.map(best_of_batch, num_parallel_calls=self._num_parallel_calls)
+        start = (tf.zeros(empty, queries.dtype), _no_ids(empty, id_dtype))
+        counted = dataset.scan(tf.constant(0), _counted)
+        scored = counted.map(best_of_batch, num_parallel_calls=self._num_parallel_calls)
         try:
-            scores, ids, _ = scored.reduce(start, merge)
+            scores, ids = scored.reduce(start, merge)
         except tf.errors.InvalidArgumentError as error:
             raise self._explained(error) from error
         return scores, ids
@@ -161,7 +204,7 @@ class Streaming(TopK):
                 remedy="Batch more, drop the remainder, or set `handle_incomplete_batches=True`.",
             )
             scores = after_check(scores, k, columns, message)
-        return tf.math.top_k(scores, k=k, sorted=self._sorted_order)
+        return best_columns(scores, k, self._sorted_order)
 
     def _explained(self, error: Exception) -> Exception:
         """Returns the house's error in place of a failed assertion inside the pipeline."""
@@ -196,3 +239,16 @@ class Streaming(TopK):
 def _no_ids(shape: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     """Returns an empty matrix of identifiers; strings have no zero in some TensorFlow releases."""
     return tf.fill(shape, tf.constant("" if dtype == tf.string else 0, dtype=dtype))
+
+
+def _counted(first: tf.Tensor, batch: Any) -> tuple[tf.Tensor, Any]:
+    """Returns a batch with the number of its first row in the corpus."""
+    rows = batch[-1] if isinstance(batch, tuple) else batch
+    return first + tf.shape(rows)[0], (first, batch)
+
+
+def _named(ids: tf.Tensor, inclusions: tf.Tensor) -> tf.Tensor:
+    """Returns which ids `(candidates,)` each row of inclusions names, `(batch, candidates)`."""
+    if ids.dtype != inclusions.dtype:
+        ids, inclusions = tf.cast(ids, tf.int64), tf.cast(inclusions, tf.int64)
+    return tf.reduce_any(inclusions[:, :, tf.newaxis] == ids, axis=1)

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from recs.errors import explain
-from recs.layers.factorized_top_k import exclusion
+from recs.layers.factorized_top_k import exclusion, inclusion
 
 
 class TopK(keras.Model, abc.ABC):
@@ -104,6 +104,17 @@ class TopK(keras.Model, abc.ABC):
     def is_exact(self) -> bool:
         """Returns whether the results are the true best, not an approximation."""
 
+    def count_higher(self, queries: Any, limits: Any) -> Any:
+        """Returns how many candidates score higher than a limit, int32 `(batch,)`, or None.
+
+        A score of NaN counts as higher. An index that does not score every candidate returns None.
+
+        Args:
+            queries: Embeddings, or features when there is a query model.
+            limits: `(batch,)`.
+        """
+        del queries, limits
+
     def num_candidates(self) -> Any:
         """Returns how many candidates there are, or None where that is unknown or no limit."""
         return None
@@ -133,11 +144,40 @@ class TopK(keras.Model, abc.ABC):
         retrieved = k + (exclusions.shape[1] or tf.shape(exclusions)[1])
         limit = self.num_candidates()
         if limit is not None:
-            retrieved = _smaller(retrieved, limit)
+            retrieved = inclusion.smaller(retrieved, limit)
         scores, identifiers = self(queries, k=retrieved)
         if limit is not None:
             scores = self._check_k(scores, k, limit)
         return exclusion.exclude(scores, identifiers, exclusions, k, self._where)
+
+    def query_with_inclusions(
+        self, queries: Any, inclusions: Any, k: Any = None
+    ) -> tuple[Any, Any]:
+        """Returns the best of the candidates that each query names.
+
+        Args:
+            queries: Embeddings, or features when there is a query model.
+            inclusions: `(batch, number)` identifiers. Repeated and unknown ones count for nothing,
+                so rows may be padded with either.
+            k: int or a scalar tensor. Defaults to `None`, which is the constructor's.
+
+        Returns:
+            Scores and identifiers, best first. Where a query names fewer than `k`, the rest of its
+            row has the lowest float32 as score, and any identifier.
+
+        Raises:
+            NotImplementedError: when the index cannot.
+        """
+        del queries, inclusions, k
+        raise NotImplementedError(
+            explain(
+                "Inclusions",
+                rule="must be supported by the index",
+                received=type(self).__name__,
+                where=self._where,
+                remedy="Use BruteForce or Streaming.",
+            )
+        )
 
     def _compute_score(self, queries: Any, candidates: Any) -> Any:
         """Returns the score of every query, `(batch,)`, with every candidate, `(candidates,)`."""
@@ -211,13 +251,6 @@ class TopK(keras.Model, abc.ABC):
         if config.get("query_model") is not None:
             config["query_model"] = keras.saving.deserialize_keras_object(config["query_model"])
         return cls(**config)
-
-
-def _smaller(first: Any, second: Any) -> Any:
-    """Returns the minimum, as an int when both are."""
-    if isinstance(first, int) and isinstance(second, int):
-        return min(first, second)
-    return tf.minimum(tf.cast(first, tf.int32), tf.cast(second, tf.int32))
 
 
 def after_check(tensor: tf.Tensor, k: Any, limit: Any, message: str) -> tf.Tensor:
