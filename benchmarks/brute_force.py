@@ -31,7 +31,7 @@ DIM, QUERIES, K = 64, 64, 100
 def ways(candidates: int) -> dict:
     """Returns a call for each way, which returns scores and ids."""
     rng = np.random.default_rng(4)
-    rows = tf.constant(rng.normal(size=(candidates, DIM)).astype("float32"))
+    rows = tf.constant(rng.standard_normal((candidates, DIM), "float32"))
     ids = np.arange(candidates) * 7
     queries = tf.constant(rng.normal(size=(QUERIES, DIM)).astype("float32"))
     k = min(K, candidates)
@@ -87,7 +87,7 @@ def main() -> None:
 def _memory(name: str, candidates: int) -> int:
     """Returns the bytes that calls of a way add to the peak of a process of its own."""
     side = turns.Side(__file__, "--serve")
-    added = side.ask(kind="way", way=name, candidates=candidates)["call_bytes"]
+    added = side.ask(kind="way", way=name, candidates=candidates)["bytes"]
     side.close()
     return added
 

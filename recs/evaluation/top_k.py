@@ -1,13 +1,15 @@
-"""Recall and NDCG of a ranking of the full catalogue, a chunk of users at a time."""
+"""Recall, NDCG and others of a ranking of the full catalogue, a chunk of users at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from recs.errors import explain
 from recs.evaluation.held_out import HeldOut
+from recs.evaluation.top_k_figures import FIGURES, Lists, figures
 
 # Scores held at once, 128 MB: users by items would be 4 TB for a million of each.
 _SCORES_AT_ONCE = 32 * 1024 * 1024
@@ -18,8 +20,11 @@ def evaluate_top_k(
     item_vectors: np.ndarray,
     held_out: HeldOut,
     ks: Sequence[int] = (10, 50, 100),
+    metrics: Sequence[str] = ("recall", "ndcg"),
+    allowed: np.ndarray | None = None,
+    item_counts: Mapping[Any, float] | None = None,
 ) -> dict[str, float]:
-    """Returns Recall@k and NDCG@k, means over users, with training items masked.
+    """Returns figures of the lists of `k`, such as Recall@k and NDCG@k, with training items masked.
 
     Of a user with held-out items `R`, let `hit_r` be 1 when the item at rank `r = 1, 2, ...` of the
     whole catalogue without their training items is in `R`, and 0 otherwise. Then
@@ -27,7 +32,13 @@ def evaluate_top_k(
         recall@k = sum_{r<=k} hit_r / |R|
         ndcg@k   = sum_{r<=k} hit_r / log2(r + 1)  /  sum_{r<=min(k, |R|)} 1 / log2(r + 1)
 
-    and the figures are the means over all users of `held_out`. Recall is divided by `|R|`, not by
+        mrr@k    = 1 / (the first r <= k with hit_r), 0 without one
+        map@k    = sum_{r<=k} hit_r * (sum_{s<=r} hit_s / r)  /  min(k, |R|)
+
+    and the figures are the means over all users of `held_out`. `coverage@k` is the share of the
+    catalogue that is in somebody's list, and `novelty@k` the mean of `-log2 p_i` over all places of
+    all lists, with `p_i = (count_i + 1) / (all counts + items)`: in bits, larger for lists of rarer
+    items. Recall is divided by `|R|`, not by
     `min(k, |R|)`: a user with more than `k` held-out items cannot reach 1. Scores are dot products
     in float32; of equal scores the item first in the catalogue ranks first; NaN ranks last.
 
@@ -36,11 +47,18 @@ def evaluate_top_k(
         item_vectors: `(items, dim)`, in the order of `held_out.catalogue`.
         held_out: what the ranking is judged by.
         ks: lengths of the list. Defaults to `(10, 50, 100)`.
+        metrics: of `"recall"`, `"ndcg"`, `"mrr"`, `"map"`, `"coverage"`, `"novelty"`. Defaults to
+            the first two.
+        allowed: `(pairs, 2)` row numbers of user and item, sorted by user: only these items are
+            ranked for each user, less those seen. Defaults to `None`: the whole catalogue.
+        item_counts: how often each item was taken in training, as `train.item_counts()` gives it,
+            for novelty. Defaults to `None`.
 
-    Shapes: `(users, dim)`, `(items, dim)` -> a dict of `recall@k` and `ndcg@k` for each of `ks`.
+    Shapes: `(users, dim)`, `(items, dim)` -> a dict of `{metric}@{k}` for each of both.
 
     Raises:
-        ValueError: when shapes do not fit, or `ks` are no positive integers.
+        ValueError: when shapes do not fit, `ks` are no positive integers, or a metric is not known
+            or lacks counts.
 
     Example:
     ```python
@@ -57,8 +75,8 @@ def evaluate_top_k(
     """
     if not ks or any(isinstance(k, bool) or not isinstance(k, int) or k < 1 for k in ks):
         raise _bad("`ks`", "must be positive integers", f"ks={ks!r}")
-    longest = max(ks)
-    best = recommend_top_k(user_vectors, item_vectors, held_out.seen, longest)
+    _check_metrics(metrics, item_counts)
+    best = recommend_top_k(user_vectors, item_vectors, held_out.seen, max(ks), allowed)
     width = len(held_out.catalogue)
     users = len(held_out.users)
     # A pair as one number, so that membership is one sorted search for all users.
@@ -67,18 +85,19 @@ def evaluate_top_k(
     found = np.searchsorted(wanted, pairs)
     hits = (best >= 0) & (wanted[np.minimum(found, len(wanted) - 1)] == pairs)
     relevant = np.bincount(held_out.relevant[:, 0], minlength=users)
-    discount = 1.0 / np.log2(np.arange(longest) + 2.0)
-    ideal = np.concatenate([[0.0], np.cumsum(discount)])
-    result: dict[str, float] = {}
-    for k in ks:
-        result[f"recall@{k}"] = float((hits[:, :k].sum(axis=1) / relevant).mean())
-        gained = hits[:, :k] @ discount[: hits[:, :k].shape[1]]
-        result[f"ndcg@{k}"] = float((gained / ideal[np.minimum(k, relevant)]).mean())
-    return result
+    counts = None
+    if item_counts is not None:
+        taken = [item_counts.get(item, 0) for item in held_out.catalogue.tolist()]
+        counts = np.array(taken, np.float64)
+    return figures(Lists(best, hits, relevant, width, counts), metrics, ks)
 
 
 def recommend_top_k(
-    user_vectors: np.ndarray, item_vectors: np.ndarray, seen: np.ndarray, k: int
+    user_vectors: np.ndarray,
+    item_vectors: np.ndarray,
+    seen: np.ndarray,
+    k: int,
+    allowed: np.ndarray | None = None,
 ) -> np.ndarray:
     """Returns for each user the row numbers of the `k` best items they have not seen, best first.
 
@@ -89,11 +108,14 @@ def recommend_top_k(
         item_vectors: `(items, dim)`.
         seen: `(pairs, 2)` row numbers of user and item that are not to be shown, sorted by user.
         k: the length of the list, cut to the number of items.
+        allowed: `(pairs, 2)` row numbers of user and item, sorted by user: nothing else is shown to
+            a user. Defaults to `None`: every item may be.
 
     Shapes: -> `(users, min(k, items))` int64; -1 where a user has seen everything else.
 
     Raises:
-        ValueError: when the vectors are no matrices of one width, or `seen` is not sorted.
+        ValueError: when the vectors are no matrices of one width, or `seen` or `allowed` is not
+            sorted.
 
     Example:
     ```python
@@ -110,22 +132,44 @@ def recommend_top_k(
     if users.ndim != 2 or items.ndim != 2 or users.shape[1] != items.shape[1]:
         shapes = f"shapes {users.shape} and {items.shape}"
         raise _bad("`user_vectors` and `item_vectors`", "must be matrices of one width", shapes)
-    seen = np.asarray(seen, np.int64).reshape(-1, 2)
-    if (np.diff(seen[:, 0]) < 0).any():
-        raise _bad("`seen`", "must be sorted by user", f"{len(seen)} pairs that are not")
+    seen = _pairs("`seen`", seen)
+    allowed = None if allowed is None else _pairs("`allowed`", allowed)
     k = min(k, len(items))
     step = max(1, _SCORES_AT_ONCE // max(1, len(items)))
     parts = [np.zeros((0, k), np.int64)]
     for start in range(0, len(users), step):
         scores = users[start : start + step] @ items.T
         scores = np.where(np.isnan(scores), -np.inf, scores)
-        first, last = np.searchsorted(seen[:, 0], [start, start + step])
-        rows, columns = seen[first:last, 0] - start, seen[first:last, 1]
-        masked = np.zeros(scores.shape, bool)
-        masked[rows, columns] = True
+        masked = _among(seen, start, scores.shape)
+        if allowed is not None:
+            masked |= ~_among(allowed, start, scores.shape)
         scores[masked] = -np.inf
         parts.append(_best(scores, masked, k))
     return np.concatenate(parts)
+
+
+def _pairs(what: str, pairs: np.ndarray) -> np.ndarray:
+    """Returns pairs of row numbers; raises unless they are sorted by user."""
+    pairs = np.asarray(pairs, np.int64).reshape(-1, 2)
+    if (np.diff(pairs[:, 0]) < 0).any():
+        raise _bad(what, "must be sorted by user", f"{len(pairs)} pairs that are not")
+    return pairs
+
+
+def _among(pairs: np.ndarray, start: int, shape: tuple[int, int]) -> np.ndarray:
+    """Returns which scores, of users from `start` on, belong to one of the pairs."""
+    first, last = np.searchsorted(pairs[:, 0], [start, start + shape[0]])
+    found = np.zeros(shape, bool)
+    found[pairs[first:last, 0] - start, pairs[first:last, 1]] = True
+    return found
+
+
+def _check_metrics(metrics: Sequence[str], item_counts: Mapping[Any, float] | None) -> None:
+    unknown = [name for name in metrics if name not in FIGURES]
+    if unknown or not metrics:
+        raise _bad("`metrics`", f"must be some of {', '.join(FIGURES)}", f"metrics={metrics!r}")
+    if "novelty" in metrics and item_counts is None:
+        raise _bad("`item_counts`", "must be given for novelty", "item_counts=None")
 
 
 def _best(scores: np.ndarray, masked: np.ndarray, k: int) -> np.ndarray:

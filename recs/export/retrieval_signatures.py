@@ -12,6 +12,9 @@ import tensorflow as tf
 from recs.errors import explain
 from recs.export.sorted_keys import SortedKeys
 
+# The dtype of an index's identifiers does not depend on the queries.
+_ANY = keras.KerasTensor((None, 1), "float32")
+
 
 def retrieval_signatures(
     query_model: Any,
@@ -30,6 +33,10 @@ def retrieval_signatures(
     - `serving_default`: queries -> `ids` and `scores`, `(batch, k)` each, best first, and `titles`
       when there are any. It takes batched tensors only, so that a server can batch requests.
     - `top_k`: the same with a scalar int32 `k`; for servers that do not batch.
+    - `top_k_excluding`: the same with `exclusions`, `(batch, number)` ids that are not to be given;
+      see `BruteForce.query_with_exclusions`, also for what fills a row.
+    - `top_k_among`: the same with `inclusions`, `(batch, number)` ids, which alone are scored; see
+      `BruteForce.query_with_inclusions`.
     - `embed_query`: queries -> `embedding`, `(batch, dim)`.
     - `embed_candidate`: candidates -> `embedding`; left out without a candidate model.
 
@@ -63,7 +70,7 @@ def retrieval_signatures(
     >>> films = BruteForce().index(np.eye(2), np.array(["Alien", "Heat"]))
     >>> signatures = recs.export.retrieval_signatures(users, None, films, "int64")
     >>> sorted(signatures)
-    ['embed_query', 'serving_default', 'top_k']
+    ['embed_query', 'serving_default', 'top_k', 'top_k_among', 'top_k_excluding']
     >>> signatures["serving_default"](np.array([7]))["ids"].numpy().tolist()
     [[b'Heat', b'Alien']]
 
@@ -83,6 +90,20 @@ def retrieval_signatures(
     def top_k(queries: Any, k: tf.Tensor) -> dict[str, tf.Tensor]:
         return parts.retrieve(queries, k)
 
+    ids = tf.string if index.compute_output_spec(_ANY)[1].dtype == "string" else tf.int64
+    number = tf.TensorSpec([], tf.int32, name="k")
+    excluded, included = (
+        tf.TensorSpec([None, None], ids, name=name) for name in ("exclusions", "inclusions")
+    )
+
+    @tf.function(input_signature=[*queries, excluded, number])
+    def top_k_excluding(queries: Any, exclusions: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
+        return parts.retrieve(queries, k, exclusions=exclusions)
+
+    @tf.function(input_signature=[*queries, included, number])
+    def top_k_among(queries: Any, inclusions: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
+        return parts.retrieve(queries, k, inclusions=inclusions)
+
     @tf.function(input_signature=queries)
     def embed_query(queries: Any) -> dict[str, tf.Tensor]:
         return {"embedding": _embed(query_model, queries)}
@@ -91,7 +112,13 @@ def retrieval_signatures(
     def embed_candidate(candidates: Any) -> dict[str, tf.Tensor]:
         return {"embedding": _embed(candidate_model, candidates)}
 
-    signatures = {"serving_default": serving_default, "top_k": top_k, "embed_query": embed_query}
+    signatures = {
+        "serving_default": serving_default,
+        "top_k": top_k,
+        "top_k_excluding": top_k_excluding,
+        "top_k_among": top_k_among,
+        "embed_query": embed_query,
+    }
     if candidate_model is not None:
         signatures["embed_candidate"] = embed_candidate
     return signatures
@@ -106,9 +133,17 @@ class _Parts:
     index: Any
     titles: _Titles | None
 
-    def retrieve(self, queries: Any, k: Any) -> dict[str, tf.Tensor]:
-        embeds = self.index.query_model is not None
-        scores, ids = self.index(queries if embeds else _embed(self.query_model, queries), k=k)
+    def retrieve(
+        self, queries: Any, k: Any, exclusions: Any = None, inclusions: Any = None
+    ) -> dict[str, tf.Tensor]:
+        if self.index.query_model is None:
+            queries = _embed(self.query_model, queries)
+        if exclusions is not None:
+            scores, ids = self.index.query_with_exclusions(queries, exclusions, k=k)
+        elif inclusions is not None:
+            scores, ids = self.index.query_with_inclusions(queries, inclusions, k=k)
+        else:
+            scores, ids = self.index(queries, k=k)
         found = {"ids": ids, "scores": scores}
         return found if self.titles is None else {**found, "titles": self.titles.of(ids)}
 

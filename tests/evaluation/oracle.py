@@ -24,3 +24,33 @@ def naive(train, test, catalogue, score, ks):
             best = sum(1 / math.log2(rank + 2) for rank in range(min(k, len(wanted))))
             sums[f"ndcg@{k}"] += gain / best
     return {name: value / len(asked) for name, value in sums.items()}
+
+
+def more(train, test, catalogue, score, ks, allowed=None):
+    """Returns mrr, map, coverage and novelty at k, and recall among `allowed(user)` items."""
+    had, asked = {}, {}
+    for user, item in train:
+        had.setdefault(user, set()).add(item)
+    for user, item in test:
+        if user in had and item not in had[user]:
+            asked.setdefault(user, set()).add(item)
+    taken = {item: sum(i == item for _, i in train) for item in catalogue}
+    figures = {}
+    for k in ks:
+        shown, first, precise, recalled = [], 0.0, 0.0, 0.0
+        for user, wanted in asked.items():
+            left = [i for i in catalogue if i not in had[user]]
+            left = [i for i in left if allowed is None or i in allowed(user)]
+            left.sort(key=lambda item: -score(user, item))
+            ranks = [rank for rank, item in enumerate(left[:k], start=1) if item in wanted]
+            first += 1 / ranks[0] if ranks else 0.0
+            precise += sum(n / r for n, r in enumerate(ranks, start=1)) / min(k, len(wanted))
+            recalled += len(ranks) / len(wanted)
+            shown += left[:k]
+        bits = [math.log2((len(train) + len(catalogue)) / (taken[i] + 1)) for i in shown]
+        figures[f"mrr@{k}"] = first / len(asked)
+        figures[f"map@{k}"] = precise / len(asked)
+        figures[f"recall@{k}"] = recalled / len(asked)
+        figures[f"coverage@{k}"] = len(set(shown)) / len(catalogue)
+        figures[f"novelty@{k}"] = sum(bits) / len(bits) if bits else 0.0
+    return figures

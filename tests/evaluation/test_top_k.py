@@ -5,7 +5,7 @@ import pytest
 
 from recs.data import Interactions
 from recs.evaluation import HeldOut, evaluate_top_k, recommend_top_k, top_k
-from tests.evaluation.oracle import naive
+from tests.evaluation.oracle import more, naive
 
 
 def random_case(rng, users=12, items=30, kind="int"):
@@ -44,6 +44,49 @@ def test_figures_are_those_of_a_plain_loop(rng, kind, levels):
         ks,
     )
     assert evaluate_top_k(users, items, held_out, ks) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["int", "string"])
+@pytest.mark.parametrize("listed", [False, True])
+def test_further_figures_and_lists_of_what_is_allowed(rng, kind, listed):
+    train, test, catalogue = random_case(rng, kind=kind)
+    held_out = HeldOut.of(train, test, catalogue)
+    users = rng.normal(size=(len(held_out.users), 3)).astype("float32")
+    items = rng.normal(size=(len(catalogue), 3)).astype("float32")
+    row = {user: n for n, user in enumerate(held_out.users.tolist())}
+    column = {item: n for n, item in enumerate(catalogue.tolist())}
+    may = rng.random((len(users), len(items))) < 0.4
+    may[0] = False  # nothing at all
+    ks = (1, 3, 10, 40)
+    expected = more(
+        pairs_of(train),
+        pairs_of(test),
+        catalogue.tolist(),
+        lambda u, i: users[row[u]] @ items[column[i]],
+        ks,
+        (lambda u: catalogue[may[row[u]]].tolist()) if listed else None,
+    )
+    got = evaluate_top_k(
+        users,
+        items,
+        held_out,
+        ks,
+        ("recall", "mrr", "map", "coverage", "novelty"),
+        allowed=np.argwhere(may) if listed else None,
+        item_counts=train.item_counts(),
+    )
+    assert got == pytest.approx(expected, abs=1e-12)
+
+
+def test_metrics_have_to_be_known_and_have_what_they_need():
+    one = Interactions({"user": [1], "item": [1]}), Interactions({"user": [1], "item": [2]})
+    given = np.ones((1, 1)), np.ones((2, 1)), HeldOut.of(*one)
+    with pytest.raises(ValueError, match=r"`metrics` must be some of recall, ndcg, .*'precision'"):
+        evaluate_top_k(*given, metrics=("precision",))
+    with pytest.raises(ValueError, match="`item_counts` must be given for novelty"):
+        evaluate_top_k(*given, metrics=("novelty",))
+    with pytest.raises(ValueError, match="`allowed` must be sorted by user"):
+        recommend_top_k(np.ones((2, 1)), np.ones((3, 1)), [], 1, allowed=[[1, 0], [0, 0]])
 
 
 def test_chunks_of_users_change_nothing(rng, monkeypatch):

@@ -49,11 +49,22 @@ def test_a_server_answers_all_four(tmp_path, rng):
     model = TwoTower(rng, titles=TITLES, query_name="user_id", candidate_name="film_id")
     path = model.export(tmp_path / "1")
     users = np.array([105, 129, 100, 7])  # the last is unknown: zeros before the dense layer
+    out = np.array([[10, 20], [99, 99], [1, 2], [98, 97]])
+    few = np.array([[30, 10, 30], [97, 7, 7], [40, 50, 60], [20, 99, 10]])
+    more = [
+        (
+            path,
+            "top_k_excluding",
+            {"user_id": users, "exclusions": out, "k": np.array(4, np.int32)},
+        ),
+        (path, "top_k_among", {"user_id": users, "inclusions": few, "k": np.array(2, np.int32)}),
+    ]
     requests = [
         (path, "serving_default", {"user_id": users}),
         (path, "top_k", {"user_id": users, "k": np.array(3, np.int32)}),
         (path, "embed_query", {"user_id": users}),
         (path, "embed_candidate", {"film_id": np.array([20, 21])}),
+        *more,
     ]
     for answers in (
         serving.ask_without_recs(requests, tmp_path),
@@ -69,6 +80,13 @@ def test_a_server_answers_all_four(tmp_path, rng):
         np.testing.assert_allclose(answers[2]["embedding"], model.query_model(users), atol=1e-6)
         rows = model.candidate_model.table.lookup([20])[0]
         np.testing.assert_allclose(answers[3]["embedding"], [rows, [0] * 3], atol=1e-6)
+        order = expected(model, users, len(FILMS))[0]
+        for row in range(3):
+            left = [film for film in order[row] if film not in out[row]]
+            assert answers[4]["ids"][row].tolist() == left[:4]
+            named = [film for film in order[row] if film in few[row]]
+            found = answers[5]["scores"][row] > -1e30
+            assert answers[5]["ids"][row][found].tolist() == named[:2]
 
 
 def test_serving_default_takes_only_batched_tensors(tmp_path, rng):
@@ -88,7 +106,9 @@ def test_features_string_ids_and_an_index_that_embeds(tmp_path, rng):
     index = BruteForce(query_model, k=2).index(rng.normal(size=(5, 3)), np.array(list("abcde")))
     specs = {"user": tf.TensorSpec([None], tf.string), "age": tf.TensorSpec([None, 1], tf.float32)}
     signatures = retrieval_signatures(query_model, None, index, specs, titles={"a": "Alien"})
-    assert set(signatures) == {"serving_default", "top_k", "embed_query"}
+    assert set(signatures) == {
+        "serving_default", "top_k", "top_k_excluding", "top_k_among", "embed_query",
+    }  # fmt: skip
     path = saved_model(index, tmp_path / "1", signatures=signatures)
     batch = {"user": tf.constant(["bob", "cem"]), "age": tf.constant([[2.0], [1.0]])}
     scores, ids = index(batch, k=5)
