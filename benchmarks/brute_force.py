@@ -25,7 +25,7 @@ from benchmarks import turns
 from benchmarks.timing import interleave, table
 from recs.layers.factorized_top_k import BruteForce, Streaming
 
-DIM, QUERIES, K = 64, 64, 100
+DIM, QUERIES, K, STREAMED = 64, 64, 100, 8192
 
 
 def ways(candidates: int) -> dict:
@@ -42,7 +42,10 @@ def ways(candidates: int) -> dict:
         return scores, tf.gather(ids, best)
 
     brute = BruteForce(k=k).index(rows, ids)
-    batches = tf.data.Dataset.from_tensor_slices((ids, rows)).batch(65_536).cache()
+    count = (candidates + STREAMED - 1) // STREAMED
+    batches = tf.data.Dataset.range(count).map(
+        lambda n: (tf.constant(ids)[n * STREAMED :][:STREAMED], rows[n * STREAMED :][:STREAMED])
+    )
     stream = Streaming(k=k, num_parallel_calls=1).index_from_dataset(batches)
     traced = {"BruteForce": tf.function(brute), "Streaming": tf.function(stream)}
     ids = tf.constant(ids)

@@ -3,8 +3,8 @@
     python benchmarks/corpus_metrics.py [--rounds 5] [--smoke]
 
 As many items as MovieLens 1M has (3,706), and more; dim 64, batches of 4,096 pairs, k up to 100.
-The candidates come from a dataset that encodes them anew for every batch, as in TFRS's tutorials, or
-from a `BruteForce` that holds them. By score a pair is a hit when fewer than k candidates score
+The candidates come from a dataset that encodes them anew for every batch, as in TFRS's tutorials,
+or from a `BruteForce` that holds them. By score a pair is a hit when fewer than k candidates score
 higher, by id when its id is retrieved. TFRS (0.7) needs Keras 2 and so runs in a process of its
 own; both sides are asked in turn, and compute the same numbers.
 """

@@ -156,7 +156,8 @@ class FactorizedTopK(Factorized):
             scores, ids = self._retrieve(queries, exclusions, inclusions)
             true_ids = tf.reshape(tf.convert_to_tensor(true_candidate_ids), [-1, 1])
             self._check_ids(ids, true_ids)
-            hits = _hits_by_id(scores, ids, true_ids, self._ks)
+            whole = self._candidates.in_order and exclusions is None and inclusions is None
+            hits = _hits_by_id(scores, ids, true_ids, self._ks, whole)
         if sample_weight is not None:
             sample_weight = tf.reshape(tf.convert_to_tensor(sample_weight), [-1])
         for metric, hit in zip(self._top_k_metrics, hits, strict=True):
@@ -234,14 +235,16 @@ class FactorizedTopK(Factorized):
 
 
 def _hits_by_id(
-    scores: tf.Tensor, ids: tf.Tensor, true_ids: tf.Tensor, ks: Sequence[int]
+    scores: tf.Tensor, ids: tf.Tensor, true_ids: tf.Tensor, ks: Sequence[int], in_order: bool
 ) -> list[tf.Tensor]:
     """Returns for each k which queries have their own id among the k best."""
     if ids.dtype != true_ids.dtype and tf.string not in (ids.dtype, true_ids.dtype):
         ids, true_ids = tf.cast(ids, tf.int64), tf.cast(true_ids, tf.int64)
     # An index may pad with NaN, and need not sort.
     padding = tf.math.is_nan(scores)
-    scores = tf.where(padding, scores.dtype.min, scores)
-    _, order = tf.math.top_k(scores, k=tf.shape(scores)[1])
-    match = tf.gather((ids == true_ids) & ~padding, order, batch_dims=1)
+    match = (ids == true_ids) & ~padding
+    if not in_order:
+        scores = tf.where(padding, scores.dtype.min, scores)
+        _, order = tf.math.top_k(scores, k=tf.shape(scores)[1])
+        match = tf.gather(match, order, batch_dims=1)
     return [tf.ensure_shape(tf.reduce_any(match[:, :k], axis=1), [None]) for k in ks]

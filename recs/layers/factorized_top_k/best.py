@@ -9,9 +9,10 @@ import tensorflow as tf
 
 # Columns whose largest score is looked at first. Only the blocks with the `k` largest of these can
 # hold one of the `k` best columns.
-BLOCK = 64
-# Scores held at once, 32 MB of float32.
+BLOCK = 32
+# Scores held at once, 32 MB of float32, and of how many candidates: the more, the fewer merges.
 SCORES_AT_ONCE = 2**23
+COLUMNS_AT_ONCE = 2**16
 
 
 def best_columns(scores: tf.Tensor, k: Any, in_order: bool = True) -> tuple[tf.Tensor, tf.Tensor]:
@@ -25,7 +26,7 @@ def best_columns(scores: tf.Tensor, k: Any, in_order: bool = True) -> tuple[tf.T
         in_order: Whether the best come first.
     """
     columns = scores.shape[1] if scores.shape[1] is not None else tf.shape(scores)[1]
-    worth = columns >= 4 * BLOCK * k
+    worth = columns >= 3 * BLOCK * k
 
     def plain() -> tuple[tf.Tensor, tf.Tensor]:
         values, where = tf.math.top_k(scores, k=k, sorted=in_order)
@@ -55,19 +56,49 @@ def _by_blocks(scores: tf.Tensor, k: Any, in_order: bool) -> tuple[tf.Tensor, tf
 
 
 def best_rows(
-    score: Callable[[tf.Tensor], tf.Tensor], candidates: tf.Tensor, queries: Any, k: Any
+    score: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    queries: tf.Tensor,
+    candidates: tf.Tensor,
+    k: Any,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the best scores of each query and the rows of their candidates, best first.
 
-    Candidates are scored some at a time, and the best so far kept: memory does not grow with the
-    number of candidates.
+    Some queries at a time are scored against some candidates, and the best so far kept: memory
+    grows neither with the number of candidates nor with that of queries.
 
     Args:
-        score: From some candidates to scores, `(queries, candidates)`.
+        score: From queries and candidates to scores, `(queries, candidates)`.
+        queries: `(queries, dim)`.
         candidates: `(candidates, dim)`.
-        queries: How many there are, a scalar tensor.
         k: int or a scalar tensor, at most the number of candidates.
     """
+    columns = tf.maximum(tf.minimum(tf.shape(candidates)[0], COLUMNS_AT_ONCE), 1)
+    size = tf.maximum(SCORES_AT_ONCE // columns, 1)
+    total = tf.shape(queries)[0]
+    # One turn at least, so that no queries have a result of the right shape.
+    turns = tf.maximum((total + size - 1) // size, 1)
+    arrays = tuple(
+        tf.TensorArray(dtype, turns, infer_shape=False, element_shape=[None, None])
+        for dtype in (tf.float32, tf.int32)
+    )
+
+    def body(turn: tf.Tensor, values: Any, rows: Any) -> tuple[Any, ...]:
+        some = queries[turn * size : (turn + 1) * size]
+        found = _best_of_some(lambda few: score(some, few), candidates, tf.shape(some)[0], k)
+        return turn + 1, values.write(turn, found[0]), rows.write(turn, found[1])
+
+    _, *arrays = tf.while_loop(
+        lambda turn, *_: turn < turns, body, (tf.constant(0), *arrays), parallel_iterations=1
+    )
+    width = k if isinstance(k, int) else None
+    shape = tf.stack([total, tf.cast(k, tf.int32)])
+    values, rows = (tf.reshape(array.concat(), shape) for array in arrays)
+    return tuple(tf.ensure_shape(x, [queries.shape[0], width]) for x in (values, rows))
+
+
+def _best_of_some(
+    score: Callable[[tf.Tensor], tf.Tensor], candidates: tf.Tensor, queries: Any, k: Any
+) -> tuple[tf.Tensor, tf.Tensor]:
     total = tf.shape(candidates)[0]
     size = tf.maximum(SCORES_AT_ONCE // tf.maximum(queries, 1) // BLOCK, 1) * BLOCK
 
@@ -91,8 +122,6 @@ def best_rows(
         shape_invariants=(tf.TensorShape([]), some, some),
         parallel_iterations=1,
     )
-    if isinstance(k, int):
-        values, rows = (tf.ensure_shape(x, [None, k]) for x in (values, rows))
     return values, rows
 
 

@@ -133,12 +133,7 @@ class BruteForce(TopK):
             raise self._not_indexed()
         k = self._k if k is None else k
         embedded = self._check_k(self._embed(queries), k, self.num_candidates())
-        best, rows = best_rows(
-            lambda some: self._compute_score(embedded, some),
-            self._candidates.read_value(),
-            tf.shape(embedded)[0],
-            k,
-        )
+        best, rows = best_rows(self._compute_score, embedded, self._candidates.read_value(), k)
         return best, self._identifiers_of(rows)
 
     def count_higher(self, queries: Any, limits: Any) -> tf.Tensor:
@@ -216,6 +211,11 @@ class BruteForce(TopK):
 
     def is_exact(self) -> bool:
         """Returns True: every candidate is scored."""
+        return True
+
+    @property
+    def in_order(self) -> bool:
+        """Returns True: the best come first."""
         return True
 
     def _stored_id_dtype(self) -> str:

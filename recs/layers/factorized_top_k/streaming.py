@@ -13,6 +13,9 @@ from recs.layers.factorized_top_k import inclusion
 from recs.layers.factorized_top_k.best import best_columns, count_rows_above
 from recs.layers.factorized_top_k.top_k import TopK, after_check
 
+# Candidates that are scored in one step: fewer would be merged too often.
+ROWS_AT_ONCE = 8192
+
 
 @dataclasses.dataclass
 class _Source:
@@ -26,8 +29,8 @@ class Streaming(TopK):
     """The `k` best candidates of a dataset, found batch by batch.
 
     For corpora that do not fit into memory as embeddings, and for evaluation while the model
-    changes: candidates are encoded as they are read. Each batch is scored and its `k` best are
-    merged with the best so far.
+    changes: candidates are encoded as they are read, in the batches of the dataset. Several
+    thousand at a time are scored, and their `k` best merged with the best so far.
 
     A corpus of fewer than `k` candidates gives fewer columns. State: none; the dataset is not
     saved, so a reloaded layer has to be given it again.
@@ -145,7 +148,9 @@ class Streaming(TopK):
             rows = tf.cast(batch[-1], queries.dtype)
             return count_rows_above(lambda some: self._compute_score(queries, some), rows, limits)
 
-        counts = dataset.map(count, num_parallel_calls=self._num_parallel_calls)
+        counts = self._large_batches(dataset).map(
+            count, num_parallel_calls=self._num_parallel_calls
+        )
         return counts.reduce(tf.zeros(tf.shape(limits), tf.int32), tf.add)
 
     def _best_of_all(
@@ -182,13 +187,17 @@ class Streaming(TopK):
 
         empty = tf.stack([tf.shape(queries)[0], 0])
         start = (tf.zeros(empty, queries.dtype), _no_ids(empty, id_dtype))
-        counted = dataset.scan(tf.constant(0), _counted)
+        counted = self._large_batches(dataset).scan(tf.constant(0), _counted)
         scored = counted.map(best_of_batch, num_parallel_calls=self._num_parallel_calls)
         try:
             scores, ids = scored.reduce(start, merge)
         except tf.errors.InvalidArgumentError as error:
             raise self._explained(error) from error
         return scores, ids
+
+    def _large_batches(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """Returns the dataset in batches worth a call, where it does not matter how it came."""
+        return dataset.rebatch(ROWS_AT_ONCE) if self._handle_incomplete_batches else dataset
 
     def _best(self, scores: tf.Tensor, k: Any, what: str) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the `k` best columns and where they were."""
@@ -221,6 +230,11 @@ class Streaming(TopK):
                 remedy="Batch more, drop the remainder, or set `handle_incomplete_batches=True`.",
             )
         )
+
+    @property
+    def in_order(self) -> bool:
+        """Returns whether results are sorted, as the constructor was told."""
+        return self._sorted_order
 
     def is_exact(self) -> bool:
         """Returns True: every candidate is scored."""

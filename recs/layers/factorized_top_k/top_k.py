@@ -104,6 +104,11 @@ class TopK(keras.Model, abc.ABC):
     def is_exact(self) -> bool:
         """Returns whether the results are the true best, not an approximation."""
 
+    @property
+    def in_order(self) -> bool:
+        """Whether results are known to come best first, with no padding among them."""
+        return False
+
     def count_higher(self, queries: Any, limits: Any) -> Any:
         """Returns how many candidates score higher than a limit, int32 `(batch,)`, or None.
 

@@ -35,13 +35,13 @@ def test_columns(rng, block, k, columns, levels, static):
 @pytest.mark.parametrize("levels", [2, 10**6])
 def test_rows_some_at_a_time(rng, block, k, levels, monkeypatch):
     monkeypatch.setattr(best, "SCORES_AT_ONCE", 4 * 16)
-    queries = rng.integers(-levels, levels, (4, 2)).astype("float32")
+    monkeypatch.setattr(best, "COLUMNS_AT_ONCE", 16)
+    queries = rng.integers(-levels, levels, (9, 2)).astype("float32")
     candidates = rng.integers(-2, 2, (50, 2)).astype("float32")
     scores = queries @ candidates.T
-    values, rows = best.best_rows(
-        lambda some: tf.matmul(queries, some, transpose_b=True), tf.constant(candidates), 4, k
-    )
+    score = lambda few, some: tf.matmul(few, some, transpose_b=True)  # noqa: E731
+    values, rows = best.best_rows(score, tf.constant(queries), tf.constant(candidates), k)
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     np.testing.assert_array_equal(rows, order)
     np.testing.assert_array_equal(values, np.take_along_axis(scores, order, 1))
-    assert values.shape == (4, k)
+    assert values.shape == (9, k)
