@@ -28,6 +28,7 @@ PAGES = [
     "optimizers",
     "records",
     "warm_start",
+    "retrieval",
 ]
 GUIDES = [ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in PAGES)]
 GLOBALS = {"recs": recs, "keras": keras, "np": np, "tf": tf}

@@ -153,11 +153,10 @@ class FactorizedTopK(Factorized):
             positives = tf.cast(tf.convert_to_tensor(true_candidate_embeddings), tf.float32)
             hits = self._hits_by_score(queries, positives, exclusions, inclusions)
         else:
-            scores, ids = self._retrieve(queries, exclusions, inclusions)
-            true_ids = tf.reshape(tf.convert_to_tensor(true_candidate_ids), [-1, 1])
-            self._check_ids(ids, true_ids)
-            whole = self._candidates.in_order and exclusions is None and inclusions is None
-            hits = _hits_by_id(scores, ids, true_ids, self._ks, whole)
+            true_ids = tf.reshape(tf.convert_to_tensor(true_candidate_ids), [-1])
+            plain = exclusions is None and inclusions is None
+            ranked = self._hits_by_rank(queries, true_ids) if plain else None
+            hits = ranked or self._hits_by_id(queries, true_ids, exclusions, inclusions)
         if sample_weight is not None:
             sample_weight = tf.reshape(tf.convert_to_tensor(sample_weight), [-1])
         for metric, hit in zip(self._top_k_metrics, hits, strict=True):
@@ -176,14 +175,51 @@ class FactorizedTopK(Factorized):
             return self._candidates(queries, k=k)
         return tf.where(scores > EXCLUDED_SCORE, scores, float("nan")), ids
 
+    def _hits_by_id(
+        self,
+        queries: tf.Tensor,
+        true_ids: tf.Tensor,
+        exclusions: Any = None,
+        inclusions: Any = None,
+    ) -> list[tf.Tensor]:
+        """Returns for each k which queries have their own id among the k that are retrieved."""
+        scores, ids = self._retrieve(queries, exclusions, inclusions)
+        self._check_ids(ids.dtype, true_ids.dtype)
+        plain = exclusions is None and inclusions is None
+        in_order = self._candidates.in_order and plain
+        return _hits_by_id(scores, ids, true_ids[:, tf.newaxis], self._ks, in_order)
+
+    def _hits_by_rank(self, queries: tf.Tensor, true_ids: tf.Tensor) -> list[tf.Tensor] | None:
+        """Returns what `_hits_by_id` does, or None where scores cannot be counted instead.
+
+        How many candidates score higher or lower than the true one by more than rounding can do
+        decides nearly every query; those that rounding could decide are retrieved.
+        """
+        if self._candidates.query_model is not None:
+            return None
+        self._check_ids(self._candidates.compute_output_spec(queries)[1].dtype, true_ids.dtype)
+        found = self._candidates.embeddings_of(true_ids)
+        if found is None:
+            return None
+        own, margin = _own_scores(queries, found[0])
+        above = self._candidates.count_higher(queries, own + margin)
+        # The true candidate itself is among these, and what equals it, also where all is zero.
+        not_below = self._candidates.count_higher(queries, own - margin - 1e-30) - 1
+        open_ = tf.reduce_any(tf.stack([(above < k) & (not_below >= k) for k in self._ks]), axis=0)
+        rows = tf.where(open_ & found[1])
+        again = self._hits_by_id(tf.gather(queries, rows[:, 0]), tf.gather(true_ids, rows[:, 0]))
+        sure = [(not_below < k) & found[1] for k in self._ks]
+        return [
+            tf.tensor_scatter_nd_update(hit, rows, new)
+            for hit, new in zip(sure, again, strict=True)
+        ]
+
     def _hits_by_score(
         self, queries: tf.Tensor, positives: tf.Tensor, exclusions: Any, inclusions: Any
     ) -> list[tf.Tensor]:
         """Returns for each k which queries have fewer than k better candidates than their own."""
-        terms = queries * positives
-        own = tf.reduce_sum(terms, axis=1)
-        dim = tf.cast(tf.shape(queries)[1], tf.float32)
-        limits = own + ROUNDING * dim * tf.reduce_sum(tf.abs(terms), axis=1)
+        own, margin = _own_scores(queries, positives)
+        limits = own + margin
         higher = None
         if exclusions is None and inclusions is None:
             higher = self._candidates.count_higher(queries, limits)
@@ -193,14 +229,15 @@ class FactorizedTopK(Factorized):
         sound = tf.math.is_finite(own)
         return [sound & (higher < k) for k in self._ks]
 
-    def _check_ids(self, ids: tf.Tensor, true_ids: tf.Tensor) -> None:
-        if (ids.dtype == tf.string) == (true_ids.dtype == tf.string):
+    def _check_ids(self, of_candidates: Any, given: Any) -> None:
+        of_candidates, given = tf.as_dtype(of_candidates), tf.as_dtype(given)
+        if (of_candidates == tf.string) == (given == tf.string):
             return
         raise ValueError(
             explain(
                 "`true_candidate_ids`",
                 rule="must be of the kind that the candidates have",
-                received=f"{true_ids.dtype.name}, candidates with {ids.dtype.name}",
+                received=f"{given.name}, candidates with {of_candidates.name}",
                 where=f"FactorizedTopK '{self.name}'",
                 remedy="Candidates without ids are numbered. Give them theirs, as a dataset of "
                 "pairs: `movies.map(lambda ids: (ids, movie_tower(ids)))`.",
@@ -232,6 +269,14 @@ class FactorizedTopK(Factorized):
         """Rebuilds a metric from `get_config`."""
         candidates = keras.saving.deserialize_keras_object(config["candidates"])
         return cls(**{**config, "candidates": candidates})
+
+
+def _own_scores(queries: tf.Tensor, positives: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the score of each query with its own candidate, and what rounding may add to it."""
+    terms = queries * positives
+    dim = tf.cast(tf.shape(queries)[1], tf.float32)
+    margin = ROUNDING * dim * tf.reduce_sum(tf.abs(terms), axis=1)
+    return tf.reduce_sum(terms, axis=1), margin
 
 
 def _hits_by_id(

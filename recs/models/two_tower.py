@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -13,6 +13,7 @@ from recs.data.items import Items
 from recs.errors import explain
 from recs.layers.dynamic_embedding import DynamicEmbedding
 from recs.layers.factorized_top_k import BruteForce
+from recs.layers.loss import Temperature
 from recs.models.base import Model
 from recs.models.catalogue import Catalogue
 from recs.models.encode import as_ids, in_batches
@@ -31,7 +32,8 @@ class TwoTower(Model):
 
     Popular items are in more batches, hence are negatives more often. With `correct_sampling` their
     probability `p_i` is taken out, so that scores estimate how likely the item is, popularity
-    included; it is read from `set_popularity`, which needs the items' training counts.
+    included; it is read from `set_popularity`, which needs the items' training counts, or with
+    `"streaming"` estimated while training goes on (see `recs.layers.FrequencyEstimate`).
 
     After training, `index` encodes the catalogue; `recommend` then answers. Masking: none. State:
     towers, popularity, the index, ids and titles, all in `.keras` files.
@@ -48,14 +50,17 @@ class TwoTower(Model):
         id_dtype: `"string"` or `"int64"`. Defaults to `"string"`.
         normalize: bool. Whether vectors have length 1; use a temperature near 0.1 then. Defaults
             to `False`.
-        temperature: float, positive. Below 1 it sharpens the softmax. Defaults to `1.0`.
+        temperature: float, positive. Below 1 it sharpens the softmax. `"learned"` lets training
+            find it, from 0.07 on; for `normalize`. Defaults to `1.0`.
         regularization: float. Factor of the squares of the batch's distinct embeddings. Defaults
             to `0.0`.
         item_bias: bool. Whether each item has a number of its own in all its scores; users never
             seen then get what most like. Defaults to `False`.
-        correct_sampling: bool. Whether to subtract `log p_i`. Defaults to `False`.
+        correct_sampling: bool or `"streaming"`. Whether to subtract `log p_i`. Defaults to `False`.
         remove_accidental_hits: bool. Whether a pair's own item, in the batch a second time, is no
             negative of it. Defaults to `True`.
+        loss: One of `recs.losses`, or another loss that `recs.tasks.Retrieval` takes. Defaults to
+            `None`: the softmax above, summed over the batch.
         seed: int. Decides all initial values. Defaults to `None`: drawn from Python's `random`,
             which `keras.utils.set_random_seed` seeds.
         **kwargs: The arguments of `keras.Model`.
@@ -93,11 +98,12 @@ class TwoTower(Model):
         item_features: Sequence[str] = (),
         id_dtype: str = "string",
         normalize: bool = False,
-        temperature: float = 1.0,
+        temperature: float | Literal["learned"] = 1.0,
         regularization: float = 0.0,
         item_bias: bool = False,
-        correct_sampling: bool = False,
+        correct_sampling: bool | Literal["streaming"] = False,
         remove_accidental_hits: bool = True,
+        loss: Any = None,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -116,6 +122,7 @@ class TwoTower(Model):
             "item_bias": item_bias,
             "correct_sampling": correct_sampling,
             "remove_accidental_hits": remove_accidental_hits,
+            "loss": None if loss is None else keras.saving.serialize_keras_object(loss),
             "seed": seed,
         }
         shared: dict[str, Any] = {
@@ -148,7 +155,10 @@ class TwoTower(Model):
             1, key_dtype=id_dtype, trainable=False, name="popularity", seed=0
         )
         self.task = Retrieval(
-            temperature=temperature, remove_accidental_hits=remove_accidental_hits
+            loss,
+            temperature=Temperature() if temperature == "learned" else temperature,
+            remove_accidental_hits=remove_accidental_hits,
+            sampling_correction="streaming" if correct_sampling == "streaming" else None,
         )
         self.top_k = BruteForce(name="top_k")
         self.catalogue = Catalogue(name="catalogue")
@@ -192,7 +202,7 @@ class TwoTower(Model):
         queries, candidates = self(inputs, training=training)
         ids = tf.convert_to_tensor(inputs[self.candidate_tower.column])
         probability = None
-        if self.correct_sampling:
+        if self.correct_sampling is True:
             self._check_popularity()
             probability = self.popularity(ids)[:, 0]
         return self.task(
@@ -345,6 +355,13 @@ class TwoTower(Model):
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the model; what it has learnt is state."""
         return {**super().get_config(), **self._arguments}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> TwoTower:
+        """Rebuilds a model from `get_config`."""
+        if isinstance(config.get("loss"), dict):
+            config = {**config, "loss": keras.saving.deserialize_keras_object(config["loss"])}
+        return cls(**config)
 
 
 def _encode(tower: Tower, columns: Any) -> np.ndarray:

@@ -168,3 +168,46 @@ def test_ids_of_another_kind_than_the_candidates_are_refused():
     message = r"Received: string, candidates with int32 \(in FactorizedTopK 'corpus'\).*pairs"
     with pytest.raises(ValueError, match=message):
         metric.update_state(np.eye(2), np.eye(2), true_candidate_ids=tf.constant(["a", "b"]))
+
+
+@pytest.mark.parametrize("levels", [2, 1000])
+@pytest.mark.parametrize("kind", ["int64", "string", "twice"])
+def test_ids_hit_as_they_are_retrieved_in_ties_and_repeats_too(rng, levels, kind):
+    corpus = rng.integers(-levels, levels, (90, 2)).astype("float32")
+    queries = rng.integers(-levels, levels, (60, 2)).astype("float32")
+    names = np.arange(90) * 3 if kind != "twice" else np.arange(90) // 2
+    chosen = np.append(names[rng.integers(0, 90, 55)], [7777] * 5)  # the last are no candidates
+    kept, asked = (x.astype(str) if kind == "string" else x for x in (names, chosen))
+    metric = FactorizedTopK(BruteForce().index(corpus, kept), ks=(1, 4, 30))
+    metric.update_state(queries, np.zeros((60, 2)), true_candidate_ids=asked)
+    order = np.argsort(-(queries @ corpus.T), axis=1, kind="stable")
+    want = [(names[order[:, :k]] == chosen[:, None]).any(axis=1).mean() for k in (1, 4, 30)]
+    np.testing.assert_allclose(metric.result(), want, rtol=1e-6)
+
+
+@pytest.mark.parametrize("index", [BruteForce, Streaming])
+@pytest.mark.parametrize("by_id", [False, True])
+@pytest.mark.parametrize("kind", ["exclusions", "inclusions"])
+def test_only_what_is_no_competition_is_left_out(rng, index, by_id, kind):
+    corpus = rng.normal(size=(40, 4)).astype("float32")
+    chosen = rng.integers(0, 40, 30)
+    queries = rng.normal(size=(30, 4)).astype("float32")
+    others = np.stack([rng.permutation(np.delete(np.arange(40), c))[:12] for c in chosen])
+    if kind == "inclusions":
+        others[:, 0] = chosen
+    source = index().index_from_dataset(_dataset(np.arange(40), corpus))
+    metric = FactorizedTopK(source, ks=(1, 5))
+    metric.update_state(
+        queries,
+        corpus[chosen],
+        true_candidate_ids=chosen if by_id else None,
+        **{kind: others},
+    )
+    want = np.zeros(2)
+    for query, own, some in zip(queries, chosen, others, strict=True):
+        left = some if kind == "inclusions" else np.setdiff1d(np.arange(40), some)
+        higher = sum(query @ corpus[c] > query @ corpus[own] for c in left if c != own)
+        want += [higher < 1, higher < 5]
+    np.testing.assert_allclose(metric.result(), want / 30, rtol=1e-6)
+    with pytest.raises(ValueError, match="`exclusions` and `inclusions` must not both be given"):
+        metric.update_state(queries, queries, exclusions=others, inclusions=others)

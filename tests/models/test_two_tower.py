@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from recs.data import Interactions, Items, RaggedColumn
+from recs.losses import BPR
 from recs.models import Tower, TwoTower
 
 ITEMS = Items(
@@ -181,6 +182,26 @@ def test_the_seed_decides_the_result():
         != trained(seed=2, epochs=2).query_vectors(["u"])
     ).any()
     assert (made().query_tower.embedding.seed) != made().candidate_tower.embedding.seed
+
+
+def test_popularity_is_found_while_training_and_saved(tmp_path):
+    model = trained(correct_sampling="streaming", temperature="learned", normalize=True)
+    estimate = model.task._estimate
+    np.testing.assert_allclose(estimate(tf.constant(["a", "b", "c"])), [0.2, 0.4, 0.4], rtol=1e-5)
+    temperature = model.task._temperature.value
+    assert float(temperature) != pytest.approx(0.07)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again.task._estimate(tf.constant(["b"])), [0.4], rtol=1e-5)
+    assert float(again.task._temperature.value) == float(temperature)
+
+
+def test_another_loss(tmp_path):
+    model = trained(loss=BPR(temperature=0.5))
+    assert model.recommend(["w"], k=1).ids[0, 0] == "c"
+    again = TwoTower.from_config(model.get_config())
+    assert again.get_config() == model.get_config()
+    assert again.task.get_config()["loss"]["config"]["temperature"] == 0.5
 
 
 LOAD = """

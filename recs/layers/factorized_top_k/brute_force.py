@@ -145,6 +145,16 @@ class BruteForce(TopK):
             tf.cast(limits, tf.float32),
         )
 
+    def embeddings_of(self, identifiers: Any) -> tuple[tf.Tensor, tf.Tensor] | None:
+        """Returns candidates' embeddings; see `TopK.embeddings_of`."""
+        with tf.init_scope():
+            numbers = self._sorted.read_value()
+            unique = bool(tf.reduce_all(numbers[1:] != numbers[:-1])) and len(numbers) > 0
+        if not unique or type(self)._compute_score is not TopK._compute_score:
+            return None
+        rows, known = self._rows_of(tf.convert_to_tensor(identifiers))
+        return tf.gather(self._candidates.read_value(), rows), known
+
     def _identifiers_of(self, rows: tf.Tensor) -> tf.Tensor:
         dtype = self._stored_id_dtype()
         stored = self._strings if dtype == "string" else self._numbers

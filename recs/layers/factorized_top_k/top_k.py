@@ -120,6 +120,17 @@ class TopK(keras.Model, abc.ABC):
         """
         del queries, limits
 
+    def embeddings_of(self, identifiers: Any) -> Any:
+        """Returns the embeddings of candidates `(n, dim)` and which are known, or None.
+
+        An index returns None that does not hold embeddings, whose score is not the dot product, or
+        whose identifiers are not unique.
+
+        Args:
+            identifiers: `(n,)`.
+        """
+        del identifiers
+
     def num_candidates(self) -> Any:
         """Returns how many candidates there are, or None where that is unknown or no limit."""
         return None

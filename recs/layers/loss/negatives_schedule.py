@@ -36,10 +36,11 @@ class NegativesSchedule(keras.layers.Layer):
     Example:
     ```python
     >>> import keras
+    >>> import numpy as np
     >>> from recs.layers.loss import NegativesSchedule
     >>> narrowing = keras.optimizers.schedules.PolynomialDecay(1.0, 2, end_learning_rate=0.1)
     >>> keep = NegativesSchedule(narrowing, share=True)
-    >>> [int(keep(1000, training=True)) for _ in range(4)]
+    >>> [int(keep(np.array(1000), training=True)) for _ in range(4)]
     [1000, 550, 100, 100]
 
     ```

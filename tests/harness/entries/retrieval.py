@@ -17,7 +17,15 @@ from recs.layers.loss import (
 )
 from recs.layers.negatives import InBatch, Memory, Negatives, Popular, Uniform
 from recs.losses import BPR, CosineContrastive, Hinge, InBatchSoftmax, RetrievalLoss, SampledSoftmax
-from recs.metrics import Factorized, FactorizedTopK
+from recs.metrics import (
+    Factorized,
+    FactorizedTopK,
+    MAPAtK,
+    MRRAtK,
+    NDCGAtK,
+    RecallAtK,
+    TopKIds,
+)
 from recs.tasks import Ranking, Retrieval, Task
 from tests.harness.case import Case
 
@@ -44,6 +52,9 @@ def _rows() -> tf.data.Dataset:
 PICKED = np.array([[0, 1, 0, -1], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 2, 1]], "float32")
 SCORES = _normal(4, 4)
 
+WANTED = _RNG.integers(-1, 9, (8, 3))
+RETRIEVED = np.stack([_RNG.permutation(9)[:5] for _ in range(8)])
+
 CASES = {
     **{
         loss: [
@@ -55,6 +66,10 @@ CASES = {
             }.items()
         ]
         for loss in (BPR, CosineContrastive, Hinge, InBatchSoftmax, SampledSoftmax)
+    },
+    **{
+        metric: [Case(make=lambda metric=metric: metric(k=3), inputs=(WANTED, RETRIEVED))]
+        for metric in (MAPAtK, MRRAtK, NDCGAtK, RecallAtK)
     },
     FrequencyEstimate: [
         Case(make=FrequencyEstimate, inputs=(IDS,)),
@@ -145,5 +160,6 @@ EXCUSED = {
     RetrievalLoss: "abstract",
     Task: "has no call of its own",
     TopK: "abstract",
+    TopKIds: "abstract",
     Uniform: "has no call of its own",
 }
