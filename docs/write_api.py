@@ -18,8 +18,8 @@ from typing import Any
 
 import recs
 from recs.ops.record_table import RecordTable
-from recs.ops.table import Table
 from recs.ops.state_resource import StateResource
+from recs.ops.table import Table
 from recs.ops.table_resource import TableResource
 
 DOCS = pathlib.Path(__file__).parent
@@ -33,28 +33,19 @@ GUIDES = {
     "recs.cli": ("cli",),
     "recs.data": ("data",),
     "recs.evaluation": ("data", "retrieval", "cli"),
-    "recs.experiments": ("cli",),
     "recs.examples": ("from_tfrs",),
     "recs.experimental": ("from_tfrs", "optimizers"),
-    "recs.export": ("serving",),
+    "recs.experiments": ("cli",),
+    "recs.export": ("serving", "checkpoints"),
     "recs.layers": (*ENGINE, "retrieval"),
     "recs.layers.admission": ("admission_and_eviction",),
-    "recs.layers.cold": ("cold_ids",),
     "recs.layers.blocks": ("from_tfrs",),
+    "recs.layers.cold": ("cold_ids",),
     "recs.layers.dcn": ("from_tfrs",),
     "recs.layers.eviction": ("admission_and_eviction",),
-    "recs.layers.factorized_top_k": ("from_tfrs",),
+    "recs.layers.factorized_top_k": ("retrieval", "from_tfrs"),
     "recs.layers.feature_interaction": ("from_tfrs",),
-    "recs.layers.loss": ("from_tfrs",),
-    "recs.metrics": ("data", "serving", "../README"),
-    "recs.models": ("../README", "data", "serving"),
-    "recs.optimizers": ("optimizers",),
-    "recs.plotting": ("cli", "data"),
-    "recs.tasks": ("../README",),
-    "recs.warm_start": ("warm_start",),
-    "recs.types": ("from_tfrs",),
-    "recs.layers.factorized_top_k": ("retrieval", *ENGINE),
-    "recs.layers.loss": ("retrieval", *ENGINE),
+    "recs.layers.loss": ("retrieval", "from_tfrs"),
     "recs.layers.negatives": ("retrieval",),
     "recs.losses": ("retrieval",),
     "recs.metrics": ("retrieval", "data", "serving", "../README"),
@@ -62,6 +53,8 @@ GUIDES = {
     "recs.optimizers": ("optimizers",),
     "recs.plotting": ("cli", "data"),
     "recs.tasks": ("../README", "retrieval"),
+    "recs.types": ("from_tfrs",),
+    "recs.warm_start": ("warm_start",),
 }
 # The two tables, as users meet them, each with its guides. What is left out is for the layers.
 TABLES = {

@@ -9,8 +9,8 @@ from recs.layers import (
     factorized_top_k,
     feature_interaction,
     loss,
+    negatives,
 )
-from recs.layers import admission, cold, eviction, negatives
 from recs.layers.dynamic_embedding import DynamicEmbedding
 from recs.layers.embedding_collection import EmbeddingCollection
 from recs.layers.feature_config import FeatureConfig
