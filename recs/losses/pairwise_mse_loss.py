@@ -1,0 +1,65 @@
+"""The squared error of differences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from recs.losses.functional.ranking import pairwise
+from recs.losses.functional.ranking.lists import Lists, scaled
+from recs.losses.ranking_loss import PairwiseLoss
+
+
+@keras.saving.register_keras_serializable("recs")
+class PairwiseMSELoss(PairwiseLoss):
+    """The squared error of differences of scores, as against those of labels.
+
+    `l_i = w_i * sum_j lambda_ij * ((s_i - s_j) / T - (y_i - y_j))^2` over all j of the list, equal
+    labels included. w is the weight of the item, or of its list, and lambda that of the pair.
+    Without lambda weights it takes linear time.
+
+    The sum over all items i is divided by the number of items in the batch. TF-Ranking divides by
+    batch times list size, padding included, and so does `tfr_compatible=True`: there padding makes
+    the loss smaller, here it has no influence.
+
+    Lists without items, or with all labels equal, have loss 0. Memory grows with the number of
+    items, not of pairs: lists of 2,000 are fine. Gradients of gradients are not defined.
+
+    Args:
+        reduction: `"auto"`, which is `"sum_over_batch_size"`, a mean over items; `"sum"`;
+            `"mean_with_sample_weight"`; or `"none"`, for one value an item. Defaults to `"auto"`.
+        name: str. Defaults to `None`, which lets Keras choose one.
+        lambda_weight: `LambdaWeight`, or a callable of two sides of pairs (see there), which weighs
+            pairs. Defaults to `None`, for 1.
+        temperature: float above 0. Scores are divided by it: below 1, small differences count more.
+            Defaults to `1.0`.
+        ragged: bool. Without effect: ragged tensors are taken for what they are. Defaults to
+            `False`.
+        tfr_compatible: bool. Does as TF-Ranking does where that differs; see above. Defaults to
+            `False`.
+
+    Shapes: labels and scores `(batch, list)`, dense or ragged -> a float32 scalar, or without
+    reduction `(batch, list)`.
+
+    Raises:
+        ValueError: when the temperature is not above 0, or a lambda weight does not weigh pairs.
+
+    Example:
+    ```python
+    >>> from recs.losses import PairwiseMSELoss
+    >>> round(float(PairwiseMSELoss()([[1.0, 0.0]], [[0.6, 0.8]])), 6)
+    1.44
+
+    ```
+
+    Reference: `tfr.keras.losses.PairwiseMSELoss`.
+    """
+
+    def _values(self, lists: Lists, *, reduce: bool) -> Any:
+        return pairwise.squared(
+            scaled(lists, self.temperature),
+            self._pair_weight,
+            per_item=not reduce,
+            tfr_compatible=self.tfr_compatible,
+        )
