@@ -21,6 +21,7 @@ class Lists:
         valid: bool `(batch, list)`, which items are there.
         negative: bool `(batch, list)` or None. Items of a ragged list whose label is below 0,
             which TF-Ranking takes for valid in some places; None where there are none.
+        given_weights: The weights as they came, with what stands in invalid places.
     """
 
     labels: Any
@@ -28,6 +29,7 @@ class Lists:
     weights: Any
     valid: Any
     negative: Any = None
+    given_weights: Any = None
 
 
 def is_ragged(x: Any) -> bool:
@@ -78,12 +80,14 @@ def as_lists(
         negative = ops.logical_and(present, ops.logical_not(known)) if tfr_compatible else None
     if mask is not None:
         valid = ops.logical_and(valid, ops.cast(ops.convert_to_tensor(mask), "bool"))
+    weights = _weights(weights, valid, where)
     return Lists(
         _only(labels, valid),
         _only(scores, valid),
-        _weights(weights, valid, where),
+        weights if weights is None or weights.shape[1] == 1 else _only(weights, valid),
         valid,
         negative,
+        weights,
     )
 
 
@@ -170,7 +174,7 @@ def _weights(weights: Any, valid: Any, where: str) -> Any:
                 where=where,
             )
         )
-    return weights if weights.shape[1] == 1 else _only(weights, valid)
+    return weights
 
 
 def scaled(lists: Lists, temperature: float) -> Lists:

@@ -44,9 +44,31 @@ def by_score(scores: Any, valid: Any, labels: Any = None) -> Any:
     """
     if labels is None:
         return descending(scores, valid)
-    first = ops.argsort(labels, axis=1)
-    second = descending(take(scores, first), take(valid, first))
-    return take(first, second)
+    return ops.argsort(-keys(scores, valid, labels), axis=1)
+
+
+def keys(scores: Any, valid: Any, labels: Any = None) -> Any:
+    """Returns what orders items by score when it is sorted, `(batch, list)`; minus infinity last.
+
+    With labels, as in `by_score`, in float64: two float32 numbers that differ do so by at least
+    2^-24 of their size, so what is less than that is free to tell apart the labels of equal scores.
+    """
+    infinity = float("inf")
+    if labels is None:
+        return ops.where(valid, scores, ops.full_like(scores, -infinity))
+    scores, labels = ops.cast(scores, "float64"), ops.cast(labels, "float64")
+    room = (ops.abs(scores) + 1e-40) * 2.0**-26
+    found = scores - room * (labels / (1.0 + labels))
+    return ops.where(valid, found, ops.full_like(found, -infinity))
+
+
+def first(scores: Any, valid: Any, labels: Any = None, topn: int | None = None) -> Any:
+    """Returns the places of the `topn` items that come first, as `by_score`, or of all."""
+    size = ops.shape(scores)[1]
+    if topn is None or (isinstance(size, int) and topn >= size):
+        return by_score(scores, valid, labels)
+    count = topn if isinstance(size, int) else ops.minimum(topn, size)
+    return ops.top_k(keys(scores, valid, labels), k=count)[1]
 
 
 def ranks(scores: Any, valid: Any, labels: Any = None) -> Any:

@@ -1,0 +1,57 @@
+"""The mean average precision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from recs.metrics.functional import ranking
+from recs.metrics.ranking_metric import CutMetric
+
+
+@keras.saving.register_keras_serializable("recs")
+class MeanAveragePrecisionMetric(CutMetric):
+    """The mean over a list's relevant items (label at least 1) of the precision at their rank.
+
+    `sum_{r <= topn} w_r * rel_r * P@r / sum w * rel`: divided by all relevant items of the list,
+    not by `min(topn, relevant)`.
+
+    A list counts with the mean weight of its items, weighted by their relevance; without relevant
+    items with the plain mean, and the value 0. A list without items does not count. TF-Ranking, and
+    so `tfr_compatible=True`, gives both the mean weight of the batch's other lists, so that the
+    result depends on how lists are batched. Items with a weight of 0 or less are treated like
+    padding.
+
+    Args:
+        name: str. Defaults to `None`, which lets Keras choose one.
+        topn: int. How many places count. Defaults to `None`, for all.
+        dtype: The dtype of the metric's state. Defaults to `None`, for Keras's.
+        ragged: bool. Without effect: ragged tensors are taken for what they are. Defaults to
+            `False`.
+        ties: Which of two items with the same score comes first. `"worst"`: the one with the lower
+            label, so that a model that scores all alike gets no credit for the order of the data.
+            `"position"`: the one that comes first in the list. TF-Ranking draws lots. Defaults to
+            `"worst"`.
+        tfr_compatible: bool. Weighs lists as TF-Ranking does; see above. Defaults to `False`.
+
+    Shapes: labels and scores `(batch, list)`, dense or ragged -> a float32 scalar; `per_list` gives
+    values and weights `(batch,)`.
+
+    Raises:
+        ValueError: when `topn` is no positive integer, or `ties` neither of the two.
+
+    Example:
+    ```python
+    >>> from recs.metrics import MeanAveragePrecisionMetric
+    >>> metric = MeanAveragePrecisionMetric(topn=2)
+    >>> round(float(metric([[0.0, 1.0, 1.0]], [[3.0, 1.0, 2.0]])), 6)
+    0.25
+
+    ```
+
+    Reference: `tfr.keras.metrics.MeanAveragePrecisionMetric`.
+    """
+
+    def _of_lists(self, lists: ranking.Judged) -> tuple[Any, Any]:
+        return ranking.mean_average_precision(lists, self.topn)

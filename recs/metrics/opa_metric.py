@@ -1,0 +1,53 @@
+"""The accuracy of ordered pairs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from recs.metrics.functional import ranking
+from recs.metrics.ranking_metric import RankingMetric
+
+
+@keras.saving.register_keras_serializable("recs")
+class OPAMetric(RankingMetric):
+    """The share of pairs with different labels that the scores put in the right order.
+
+    Over all lists together: a list counts with its pairs, each weighed by the weight of the item
+    with the higher label. Equal scores are wrong, so `ties` has no effect. Memory grows with the
+    number of items, not of pairs.
+
+    Items with a weight of 0 or less are treated like padding.
+
+    Args:
+        name: str. Defaults to `None`, which lets Keras choose one.
+        dtype: The dtype of the metric's state. Defaults to `None`, for Keras's.
+        ragged: bool. Without effect: ragged tensors are taken for what they are. Defaults to
+            `False`.
+        ties: Which of two items with the same score comes first. `"worst"`: the one with the lower
+            label, so that a model that scores all alike gets no credit for the order of the data.
+            `"position"`: the one that comes first in the list. TF-Ranking draws lots. Defaults to
+            `"worst"`.
+        tfr_compatible: bool. Weighs lists as TF-Ranking does; see above. Defaults to `False`.
+
+    Shapes: labels and scores `(batch, list)`, dense or ragged -> a float32 scalar; `per_list` gives
+    values and weights `(batch,)`.
+
+    Raises:
+        ValueError: when `ties` is neither of the two.
+
+    Example:
+    ```python
+    >>> from recs.metrics import OPAMetric
+    >>> metric = OPAMetric()
+    >>> round(float(metric([[0.0, 1.0, 1.0]], [[3.0, 1.0, 2.0]])), 6)
+    0.0
+
+    ```
+
+    Reference: `tfr.keras.metrics.OPAMetric`.
+    """
+
+    def _of_lists(self, lists: ranking.Judged) -> tuple[Any, Any]:
+        return ranking.ordered_pair_accuracy(lists)
