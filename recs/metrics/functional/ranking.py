@@ -117,14 +117,14 @@ def mrr(lists: Judged, topn: int | None) -> tuple[Any, Any]:
     """Returns one over the rank of the first relevant item."""
     relevance = relevant(lists.labels)
     (ranked,) = lists.first(topn, relevance)
-    return ops.max(ranked / places(ranked), axis=1), list_weights(lists, relevance)
+    return ops.max(ranked / places(ranked), axis=1, initial=0.0), list_weights(lists, relevance)
 
 
 def hits(lists: Judged, topn: int | None) -> tuple[Any, Any]:
     """Returns 1 if any of the first items is relevant."""
     relevance = relevant(lists.labels)
     (ranked,) = lists.first(topn, relevance)
-    return ops.max(ranked, axis=1), list_weights(lists, relevance)
+    return ops.max(ranked, axis=1, initial=0.0), list_weights(lists, relevance)
 
 
 def precision(lists: Judged, topn: int | None) -> tuple[Any, Any]:
@@ -247,9 +247,9 @@ def precision_ia(lists: Judged, topn: int | None) -> tuple[Any, Any]:
     """Returns the precision, the mean over the topics that the list has."""
     relevance = relevant(lists.labels)
     (ranked,) = lists.first(topn, ops.sum(relevance, axis=-1))
-    topics = ops.sum(ops.max(relevance, axis=1), axis=-1)
+    topics = ops.sum(ops.max(relevance, axis=1, initial=0.0), axis=-1)
     found = divide_no_nan(ops.sum(ranked, axis=1), counted(lists, topn) * topics)
-    return found, list_weights(lists, ops.max(relevance, axis=-1))
+    return found, list_weights(lists, ops.max(relevance, axis=-1, initial=0.0))
 
 
 def alpha_dcg(
@@ -262,5 +262,5 @@ def alpha_dcg(
     seen = ops.cumsum(labels, axis=1) - labels
     gains = ops.sum(labels * ops.power(1.0 - alpha, seen), axis=-1)
     total = ops.sum(weights * gains * discount(places(weights)), axis=1)
-    of_lists = list_weights(lists, ops.max(relevant(lists.labels), axis=-1))
+    of_lists = list_weights(lists, ops.max(relevant(lists.labels), axis=-1, initial=0.0))
     return divide_no_nan(total, of_lists), of_lists

@@ -60,7 +60,8 @@ def ndcg(labels: Any, scores: Any, valid: Any) -> Any:
     Gains are `2^y - 1`, all divided by `2^max y`, which cancels and keeps them finite. Discounts
     are `1 / log(1 + rank)`.
     """
-    top = ops.max(labels, axis=1, keepdims=True)
+    # With an initial value, since a batch may be empty.
+    top = ops.max(labels, axis=1, keepdims=True, initial=0.0)
     gains = ops.power(2.0, labels - top) - ops.power(2.0, -top)
     gains = ops.where(valid, gains, ops.zeros_like(gains))
     approximate = ops.sum(gains / ops.log1p(ranks(scores, valid)), axis=1)

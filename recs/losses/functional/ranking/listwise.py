@@ -44,7 +44,8 @@ def suffix_sums(scores: Any, valid: Any) -> tuple[Any, Any]:
     Both are taken from the largest score of the list, which cancels where their logarithm and a
     score are subtracted. In float64, so that sums of scores far apart do not vanish.
     """
-    top = ops.max(padded(scores, valid, LOWEST), axis=-1, keepdims=True)
+    # With an initial value, since a batch may be empty.
+    top = ops.max(padded(scores, valid, LOWEST), axis=-1, keepdims=True, initial=LOWEST)
     scores = ops.cast(scores - ops.stop_gradient(top), "float64")
     # Nothing that is valid is above 0; what is not must stay finite too.
     scores = ops.clip(scores, -FURTHEST, 0.0)
@@ -178,7 +179,7 @@ def coupled_rank_distil(
     place = ops.arange(size, dtype="float32")[None]
     if tfr_compatible:
         # The places already taken stay in the sum, with score log(1e-10).
-        top = ops.stop_gradient(ops.max(repeated, axis=1, keepdims=True))
+        top = ops.stop_gradient(ops.max(repeated, axis=1, keepdims=True, initial=LOWEST))
         sums = sums + ops.cast(place * EPSILON * ops.exp(-top), "float64")
     each = ops.log(ops.where(valid, sums, ops.ones_like(sums))) - scores
     counts = valid if topk is None else ops.logical_and(valid, place < topk)
