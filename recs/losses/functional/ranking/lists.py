@@ -214,9 +214,8 @@ def list_weights(lists: Lists, tfr_compatible: bool = False) -> Any:
     if lists.weights is None:
         return ops.ones_like(lists.labels[:, 0])
     labels = ops.where(lists.labels > 0, lists.labels, ops.zeros_like(lists.labels))
-    by_label = divide_no_nan(
-        ops.sum(lists.weights * labels, axis=1), total := ops.sum(labels, axis=1)
-    )
+    total = ops.sum(labels, axis=1)
+    by_label = divide_no_nan(ops.sum(lists.weights * labels, axis=1), total)
     if tfr_compatible:
         return by_label
     valid = ops.cast(lists.valid, "float32")

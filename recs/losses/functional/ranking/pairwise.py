@@ -66,10 +66,7 @@ def losses(
         return _neighbours(
             pair_loss, lists, lambda_weight, per_item=per_item, tfr_compatible=tfr_compatible
         )
-    pairs: Callable[[Any, Any], Any] | None = None
-    terms: dict[str, Any] = {}
-    if lambda_weight is not None:
-        pairs, terms = _prepared(lists, lambda_weight, tfr_compatible)
+    pairs, terms = _prepared(lists, lambda_weight, tfr_compatible)
     infinity = ops.full_like(lists.labels, float("inf"))
     terms |= {
         "scores": lists.scores,
@@ -89,7 +86,7 @@ def losses(
     def one(first: Any, second: Any) -> tuple[Any, Any]:
         above = first.upper > second.lower
         distance = first.scores - second.scores
-        if pairs is None:
+        if lambda_weight is None:
             return pair_loss(ops.where(above, distance, FAR))
         value, slope = pair_loss(distance)
         factor = pairs(first, second)
@@ -208,10 +205,16 @@ def _value(pair_loss: PairLoss, distance: Any) -> Any:
     return run(distance)
 
 
+def _one(first: Any, second: Any) -> Any:
+    return ops.ones_like(first.labels)
+
+
 def _prepared(
     lists: Lists, lambda_weight: Any, tfr_compatible: bool
 ) -> tuple[Callable[[Any, Any], Any], dict[str, Any]]:
     """Returns the weight of a pair as a function of two sides, and the terms that it needs."""
+    if lambda_weight is None:
+        return _one, {}
     ties = None if tfr_compatible else lists.labels
     scores = ops.stop_gradient(lists.scores)
     terms = {
@@ -239,7 +242,7 @@ def _summed(
     def tile(values: bool, slopes: bool) -> tiles.Tile:
         def of(first: Any, second: Any, diagonal: bool) -> list[tuple[Any, Any]]:
             value, slope = one(first, second)
-            found: list[tuple[Any, Any]] = [(ops.sum(value, axis=-1), None)] if values else []
+            found = [(ops.sum(value, axis=-1), None)] if values else []
             if slopes:
                 slope = slope * first.weight if weighted or per_item else slope
                 found.append((ops.sum(slope, axis=-1), -ops.sum(slope, axis=-2)))
