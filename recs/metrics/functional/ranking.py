@@ -113,33 +113,63 @@ def counted(lists: Judged, topn: int | None) -> Any:
     return count if topn is None else ops.minimum(count, float(topn))
 
 
+def rank_of_first(lists: Judged, relevance: Any) -> Any:
+    """Returns the rank of the first relevant item, `(batch,)`; infinity if there is none.
+
+    Counted, which takes no sorting: before it is what has a higher score, and of the irrelevant
+    items with the same score all, or those at an earlier place.
+    """
+    scores, infinity = lists.scores, float("inf")
+    chosen = relevance > 0
+    lowered = ops.where(chosen, scores, ops.full_like(scores, -infinity))
+    best = ops.max(lowered, axis=1, keepdims=True, initial=-infinity)
+    before = scores > best
+    tied = ops.logical_and(ops.equal(scores, best), ops.logical_not(chosen))
+    if not lists.worst_first:
+        place = ops.zeros_like(scores) + places(scores)
+        own = ops.logical_and(ops.equal(scores, best), chosen)
+        at = ops.where(own, place, ops.full_like(place, infinity))
+        tied = ops.logical_and(tied, place < ops.min(at, axis=1, keepdims=True, initial=infinity))
+    before = ops.logical_and(lists.valid, ops.logical_or(before, tied))
+    rank = 1.0 + ops.sum(ops.cast(before, "float32"), axis=1)
+    return ops.where(ops.any(chosen, axis=1), rank, ops.full_like(rank, infinity))
+
+
 def mrr(lists: Judged, topn: int | None) -> tuple[Any, Any]:
     """Returns one over the rank of the first relevant item."""
     relevance = relevant(lists.labels)
-    (ranked,) = lists.first(topn, relevance)
-    return ops.max(ranked / places(ranked), axis=1, initial=0.0), list_weights(lists, relevance)
+    rank = rank_of_first(lists, relevance)
+    inside = rank < float("inf") if topn is None else rank <= topn
+    return ops.cast(inside, "float32") / rank, list_weights(lists, relevance)
 
 
 def hits(lists: Judged, topn: int | None) -> tuple[Any, Any]:
     """Returns 1 if any of the first items is relevant."""
     relevance = relevant(lists.labels)
-    (ranked,) = lists.first(topn, relevance)
-    return ops.max(ranked, axis=1, initial=0.0), list_weights(lists, relevance)
+    rank = rank_of_first(lists, relevance)
+    inside = rank < float("inf") if topn is None else rank <= topn
+    return ops.cast(inside, "float32"), list_weights(lists, relevance)
+
+
+def number_of_hits(lists: Judged, topn: int | None, relevance: Any) -> Any:
+    """Returns how many of the first items are relevant, `(batch,)`: of all, in whatever order."""
+    if topn is None:
+        return ops.sum(relevance, axis=1)
+    return ops.sum(lists.first(topn, relevance)[0], axis=1)
 
 
 def precision(lists: Judged, topn: int | None) -> tuple[Any, Any]:
     """Returns the share of relevant items among the first."""
     relevance = relevant(lists.labels)
-    (ranked,) = lists.first(topn, relevance)
-    found = divide_no_nan(ops.sum(ranked, axis=1), counted(lists, topn))
+    found = divide_no_nan(number_of_hits(lists, topn, relevance), counted(lists, topn))
     return found, list_weights(lists, relevance)
 
 
 def recall(lists: Judged, topn: int | None) -> tuple[Any, Any]:
     """Returns the share of the relevant items that is among the first."""
     relevance = relevant(lists.labels)
-    (ranked,) = lists.first(topn, relevance)
-    found = divide_no_nan(ops.sum(ranked, axis=1), ops.sum(relevance, axis=1))
+    total = ops.sum(relevance, axis=1)
+    found = divide_no_nan(number_of_hits(lists, topn, relevance), total)
     return found, list_weights(lists, relevance)
 
 

@@ -17,7 +17,7 @@ BELOW = -1e9
 def ranks(scores: Any, valid: Any) -> Any:
     """Returns `1 + sum_{j != i} sigmoid(s_j - s_i)` over the valid j, `(batch, list)`.
 
-    Of a pair only one sigmoid is taken, the other is one minus it; memory grows with the number of
+    Of a pair only one sigmoid is taken, the other is one minus it. Memory grows with the number of
     items. The rank of an invalid item means nothing. Gradients of gradients are not defined.
 
     Args:
@@ -28,12 +28,12 @@ def ranks(scores: Any, valid: Any) -> Any:
     times = tiles.halvings(scores.shape[1])
     padding = {"scores": BELOW}
 
+    # sigmoid(x) = 1/2 + tanh(x / 2) / 2: cheaper, and odd, so that the other order of a pair has
+    # minus the same.
     def forward(first: Any, second: Any, diagonal: bool) -> list[tuple[Any, Any]]:
-        below = ops.sigmoid(second.scores - first.scores)
-        rows = ops.sum(below, axis=-1)
-        if diagonal:
-            return [(rows, None)]
-        return [(rows, ops.cast(ops.shape(below)[-2], "float32") - ops.sum(below, axis=-2))]
+        above = ops.tanh(second.scores - first.scores)
+        rows = ops.sum(above, axis=-1)
+        return [(rows, None if diagonal else -ops.sum(above, axis=-2))]
 
     def backward(first: Any, second: Any, diagonal: bool) -> list[tuple[Any, Any]]:
         below = ops.sigmoid(second.scores - first.scores)
@@ -43,13 +43,14 @@ def ranks(scores: Any, valid: Any) -> Any:
 
     @ops.custom_gradient
     def run(scores: Any) -> tuple[Any, Callable[..., Any]]:
-        (found,) = tiles.sums(forward, {"scores": scores}, padding, times)
+        (found,) = tiles.sums(forward, {"scores": 0.5 * scores}, padding, times)
 
         def gradient(*upstream: Any) -> Any:
             terms = {"scores": scores, "upstream": upstream[-1]}
             return tiles.sums(backward, terms, padding, times)[0]
 
-        return found + 0.5, gradient
+        # Padding is below all items, also what rounds the list up to tiles: there tanh is -1.
+        return 0.5 * (found + tiles.rounded(ops.shape(scores)[1], times)) + 0.5, gradient
 
     return run(lowered)
 

@@ -12,7 +12,8 @@ def descending(keys: Any, valid: Any) -> Any:
 
     Equal keys keep their places.
     """
-    return ops.argsort(ops.where(valid, -keys, ops.full_like(keys, float("inf"))), axis=1)
+    lowered = ops.where(valid, keys, ops.full_like(keys, -float("inf")))
+    return ops.top_k(lowered, k=ops.shape(keys)[1])[1]
 
 
 def take(x: Any, order: Any) -> Any:
@@ -42,9 +43,7 @@ def by_score(scores: Any, valid: Any, labels: Any = None) -> Any:
             scores all alike gets the worst order and not the one of the data. None keeps ties in
             the order of the input.
     """
-    if labels is None:
-        return descending(scores, valid)
-    return ops.argsort(-keys(scores, valid, labels), axis=1)
+    return ops.top_k(keys(scores, valid, labels), k=ops.shape(scores)[1])[1]
 
 
 def keys(scores: Any, valid: Any, labels: Any = None) -> Any:

@@ -10,35 +10,35 @@ from keras import ops
 from recs.losses.functional.ranking import order, tiles
 from recs.losses.functional.ranking.lists import Lists, item_weights
 
-# A distance at which every loss here is 0, and its slope too.
-FAR = 1e30
+# A lag at which every loss here is 0, and its slope too.
+FAR = -1e30
 
-# The term of a pair and its slope, given the distance by which the better item leads.
+# The term of a pair and its slope, given the lag: by how much the better item is behind.
 PairLoss = Callable[[Any], tuple[Any, Any]]
 
 
-def hinge(distance: Any) -> tuple[Any, Any]:
-    """Returns `max(0, 1 - d)` and its slope."""
-    value = ops.relu(1.0 - distance)
-    return value, -ops.sign(value)
+def hinge(lag: Any) -> tuple[Any, Any]:
+    """Returns `max(0, 1 + lag)` and its slope."""
+    value = ops.relu(lag + 1.0)
+    return value, ops.sign(value)
 
 
-def logistic(distance: Any) -> tuple[Any, Any]:
-    """Returns `log(1 + exp(-d))` and its slope."""
-    value = ops.relu(-distance) + ops.log1p(ops.exp(-ops.abs(distance)))
-    return value, -ops.sigmoid(-distance)
+def logistic(lag: Any) -> tuple[Any, Any]:
+    """Returns `log(1 + exp(lag))` and its slope."""
+    value = ops.relu(lag) + ops.log1p(ops.exp(-ops.abs(lag)))
+    return value, ops.sigmoid(lag)
 
 
-def logistic_without_slope_at_ties(distance: Any) -> tuple[Any, Any]:
-    """Returns what `logistic` does, but slope 0 at distance 0: TF-Ranking's."""
-    value, slope = logistic(distance)
-    return value, ops.where(ops.equal(distance, 0), ops.zeros_like(slope), slope)
+def logistic_without_slope_at_ties(lag: Any) -> tuple[Any, Any]:
+    """Returns what `logistic` does, but slope 0 at lag 0: TF-Ranking's."""
+    value, slope = logistic(lag)
+    return value, ops.where(ops.equal(lag, 0), ops.zeros_like(slope), slope)
 
 
-def soft_zero_one(distance: Any) -> tuple[Any, Any]:
-    """Returns `1 - sigmoid(d)` and its slope."""
-    value = ops.sigmoid(-distance)
-    return value, value * (value - 1.0)
+def soft_zero_one(lag: Any) -> tuple[Any, Any]:
+    """Returns `sigmoid(lag)` and its slope."""
+    value = ops.sigmoid(lag)
+    return value, value * (1.0 - value)
 
 
 def losses(
@@ -85,10 +85,10 @@ def losses(
 
     def one(first: Any, second: Any) -> tuple[Any, Any]:
         above = first.upper > second.lower
-        distance = first.scores - second.scores
+        lag = second.scores - first.scores
         if lambda_weight is None:
-            return pair_loss(ops.where(above, distance, FAR))
-        value, slope = pair_loss(distance)
+            return pair_loss(ops.where(above, lag, FAR))
+        value, slope = pair_loss(lag)
         factor = pairs(first, second)
         factor = ops.where(above, factor, ops.zeros_like(factor))
         return value * factor, slope * factor
@@ -138,7 +138,7 @@ def squared(
         )
         factor = pairs(first, second)
         factor = ops.where(counts, factor, ops.zeros_like(factor))
-        return ops.square(apart) * factor, 2.0 * apart * factor
+        return ops.square(apart) * factor, -2.0 * apart * factor
 
     weighted = lists.weights is not None or lists.negative is not None
     return _summed(one, terms, 0, per_item, weighted)
@@ -166,14 +166,14 @@ def _neighbours(
     terms = {name: packed[..., i] for i, name in enumerate([*terms, "weight", "present"])}
     first = _Namespace({name: x[:, :-1] for name, x in terms.items()})
     second = _Namespace({name: x[:, 1:] for name, x in terms.items()})
-    distance = scores[:, :-1] - scores[:, 1:]
+    lag = scores[:, 1:] - scores[:, :-1]
     both = first.present * second.present
     found = []
     for a, b, sign in ((first, second, 1.0), (second, first, -1.0)):
         counts = ops.logical_and(both > 0, a.labels > b.labels)
         factor = pairs(a, b)
         factor = ops.where(counts, factor, ops.zeros_like(factor)) * a.weight
-        found.append(_value(pair_loss, sign * distance) * factor)
+        found.append(_value(pair_loss, sign * lag) * factor)
     if not per_item:
         return ops.sum(found[0] + found[1], axis=1)
     each = ops.pad(found[0], ((0, 0), (0, 1))) + ops.pad(found[1], ((0, 0), (1, 0)))
@@ -190,19 +190,19 @@ class _Namespace:
         raise AttributeError(f"no term {name!r}; there are {sorted(self.__dict__)}")
 
 
-def _value(pair_loss: PairLoss, distance: Any) -> Any:
+def _value(pair_loss: PairLoss, lag: Any) -> Any:
     """Returns the value alone, with a gradient from the slope that comes with it."""
 
     @ops.custom_gradient
-    def run(distance: Any) -> tuple[Any, Callable[..., Any]]:
-        value, slope = pair_loss(distance)
+    def run(lag: Any) -> tuple[Any, Callable[..., Any]]:
+        value, slope = pair_loss(lag)
 
         def gradient(*upstream: Any) -> Any:
             return upstream[-1] * slope
 
         return value, gradient
 
-    return run(distance)
+    return run(lag)
 
 
 def _one(first: Any, second: Any) -> Any:
@@ -245,7 +245,7 @@ def _summed(
             found = [(ops.sum(value, axis=-1), None)] if values else []
             if slopes:
                 slope = slope * first.weight if weighted or per_item else slope
-                found.append((ops.sum(slope, axis=-1), -ops.sum(slope, axis=-2)))
+                found.append((-ops.sum(slope, axis=-1), ops.sum(slope, axis=-2)))
             return found
 
         return of

@@ -61,6 +61,11 @@ def sums(tile: Tile, terms: dict[str, Any], padding: dict[str, float], times: in
     return [ops.reshape(x, (-1, width))[:batch, :size] for x in found]
 
 
+def rounded(size: Any, times: int) -> Any:
+    """Returns the size to which lists are rounded up, float32."""
+    return ops.cast(_round_up(size, 2**times), "float32")
+
+
 def _of_group(tile: Tile, terms: dict[str, Any], width: Any, times: int) -> list[Any]:
     """Returns the sums of one group of lists, `(group, width)` each."""
     totals: list[Any] = []
