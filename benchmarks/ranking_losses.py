@@ -6,8 +6,9 @@
 Both sides compute the same numbers from the same arrays inside a `tf.function`; labels are graded,
 a tenth of the places is padding. TF-Ranking (0.5.5) needs Keras 2 and so runs in a process of its
 own, which waits while the other works: they take turns, call by call. The ratio is TF-Ranking's
-median over that of recs. Losses are computed with `tfr_compatible=True` where the defaults would
-compute something else, so that the values can be compared.
+median over that of recs, of the time that passed and of the time that processors were busy, which
+other work on the machine disturbs less. recs computes with `tfr_compatible=True`, so that values
+can be compared, and they are.
 
 With --memory: the peak of each pairwise loss for lists of 2,000, each in a process of its own,
 above what is taken before the first call. TF-Ranking's matrices of all pairs take 2 GB each there.
@@ -170,28 +171,33 @@ def compared(asked, peer, folder, arguments):
     theirs, mine = peer.ask(arrays=str(path), **asked)["value"], float(call())
     if name not in RANDOM:
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5, err_msg=name)
-    seconds = {"TF-Ranking": [], "recs": []}
+    wall = {"TF-Ranking": [], "recs": []}
+    busy = {"TF-Ranking": [], "recs": []}
     for turn in range(arguments.rounds + 2):
         sides = [peer_seconds, own_seconds]
         for side in sides if turn % 2 else reversed(sides):
-            key, found = side(peer, call)
+            key, seconds, cpu = side(peer, call)
             if turn >= 2:
-                seconds[key].append(found)
-    medians = {key: float(np.median(found)) * 1e3 for key, found in seconds.items()}
+                wall[key].append(seconds)
+                busy[key].append(cpu)
+    medians = {key: float(np.median(found)) * 1e3 for key, found in wall.items()}
+    busy_ratio = np.median(busy["TF-Ranking"]) / np.median(busy["recs"])
     shown = name + (f", {asked['lambda']}" if "lambda" in asked else "")
     shown += f"@{asked['options']['topn']}" if "topn" in asked["options"] else ""
     ratio = medians["TF-Ranking"] / medians["recs"]
-    return [shown, f"{medians['TF-Ranking']:.2f}", f"{medians['recs']:.2f}", f"{ratio:.2f}"]
+    times = [f"{medians[key]:.2f}" for key in ("TF-Ranking", "recs")]
+    return [shown, *times, f"{ratio:.2f}", f"{busy_ratio:.2f}"]
 
 
 def peer_seconds(peer, call):
-    return "TF-Ranking", peer.ask(run=True)["seconds"]
+    found = peer.ask(run=True)
+    return "TF-Ranking", found["seconds"], found["cpu"]
 
 
 def own_seconds(peer, call):
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.process_time()
     call()
-    return "recs", time.perf_counter() - start
+    return "recs", time.perf_counter() - start, time.process_time() - busy
 
 
 def peak(name, weight, batch, size):
@@ -237,7 +243,7 @@ def main() -> None:
     print(
         f"{arguments.batch} lists of {arguments.size} items, {arguments.rounds} rounds, ms a call"
     )
-    print(table(["loss or metric", "TF-Ranking", "recs", "ratio"], rows))
+    print(table(["loss or metric", "TF-Ranking", "recs", "ratio", "of CPU time"], rows))
 
 
 def parse() -> argparse.Namespace:

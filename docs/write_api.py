@@ -49,6 +49,8 @@ GUIDES = {
     "recs.layers.negatives": ("retrieval",),
     "recs.losses": ("retrieval",),
     "recs.metrics": ("retrieval", "data", "serving", "../README"),
+    "recs.losses": ("ranking_losses",),
+    "recs.metrics": ("data", "serving", "../README", "ranking_losses"),
     "recs.models": ("../README", "data", "serving"),
     "recs.optimizers": ("optimizers",),
     "recs.plotting": ("cli", "data"),

@@ -26,6 +26,7 @@ PAGES = [
     "from_tfrs",
     "inspection",
     "optimizers",
+    "ranking_losses",
     "records",
     "warm_start",
     "retrieval",

@@ -18,7 +18,7 @@ from keras import ops
 
 # Elements of a tile. Few enough for its temporaries to stay in the cache, many enough for the cost
 # of an operation to vanish.
-LARGEST = 2**19
+LARGEST = 2**20
 # Below this list size a single tile is faster.
 SMALLEST_TO_HALVE = 24
 
