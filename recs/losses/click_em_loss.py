@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from recs.losses.functional.ranking import pointwise
-from recs.losses.functional.ranking.lists import Lists, check_outputs, item_weights
+from recs.losses.functional.ranking.lists import Lists, check_outputs, weighed
 from recs.losses.ranking_loss import ItemLoss
 
 
@@ -68,13 +68,14 @@ class ClickEMLoss(ItemLoss):
 
     def _values(self, lists: Lists, *, reduce: bool) -> Any:
         check_outputs(lists.scores, 2, f"ClickEMLoss '{self.name}'")
-        return item_weights(lists) * pointwise.click_em(
+        found = pointwise.click_em(
             lists.labels,
             lists.scores,
             lists.valid,
             self.exam_loss_weight,
             self.rel_loss_weight,
         )
+        return weighed(found, lists)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the loss."""

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from recs.losses.functional.ranking import pointwise
-from recs.losses.functional.ranking.lists import Lists, item_weights
+from recs.losses.functional.ranking.lists import Lists, weighed
 from recs.losses.ranking_loss import ItemLoss
 
 
@@ -47,4 +47,5 @@ class MeanSquaredLoss(ItemLoss):
     """
 
     def _values(self, lists: Lists, *, reduce: bool) -> Any:
-        return item_weights(lists) * pointwise.mean_squared(lists.labels, lists.scores, lists.valid)
+        found = pointwise.mean_squared(lists.labels, lists.scores, lists.valid)
+        return weighed(found, lists)

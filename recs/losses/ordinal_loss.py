@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from recs.losses.functional.ranking import pointwise
-from recs.losses.functional.ranking.lists import Lists, check_outputs, item_weights
+from recs.losses.functional.ranking.lists import Lists, check_outputs, weighed
 from recs.losses.ranking_loss import ItemLoss
 
 
@@ -69,9 +69,8 @@ class OrdinalLoss(ItemLoss):
 
     def _values(self, lists: Lists, *, reduce: bool) -> Any:
         check_outputs(lists.scores, self.ordinal_size, f"OrdinalLoss '{self.name}'")
-        return item_weights(lists) * pointwise.ordinal(
-            lists.labels, lists.scores, lists.valid, self.use_fraction_label
-        )
+        found = pointwise.ordinal(lists.labels, lists.scores, lists.valid, self.use_fraction_label)
+        return weighed(found, lists)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the loss."""

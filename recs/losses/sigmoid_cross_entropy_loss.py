@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from recs.losses.functional.ranking import pointwise
-from recs.losses.functional.ranking.lists import Lists, item_weights
+from recs.losses.functional.ranking.lists import Lists, weighed
 from recs.losses.ranking_loss import ItemLoss
 
 
@@ -48,6 +48,5 @@ class SigmoidCrossEntropyLoss(ItemLoss):
     """
 
     def _values(self, lists: Lists, *, reduce: bool) -> Any:
-        return item_weights(lists) * pointwise.sigmoid_cross_entropy(
-            lists.labels, lists.scores, lists.valid
-        )
+        found = pointwise.sigmoid_cross_entropy(lists.labels, lists.scores, lists.valid)
+        return weighed(found, lists)

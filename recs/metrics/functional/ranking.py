@@ -27,6 +27,7 @@ class Judged:
         valid: bool `(batch, list)`.
         worst_first: Of equal scores, whether the lower label comes first; else the first in place.
         tfr_compatible: Whether to weigh lists as TF-Ranking does.
+        weighted: Whether any weights were given.
     """
 
     labels: Any
@@ -35,6 +36,7 @@ class Judged:
     valid: Any
     worst_first: bool
     tfr_compatible: bool
+    weighted: bool
 
     def first(self, topn: int | None, *columns: Any) -> list[Any]:
         """Returns columns of the items that come first, `(batch, topn)` each."""
@@ -61,13 +63,15 @@ def judged(
     """
     ones = ops.ones_like(lists.scores)
     weights = ones if lists.given_weights is None else ones * lists.given_weights
-    valid = ops.logical_and(lists.valid, weights > 0) if weights_mask else lists.valid
-    there = valid if len(lists.labels.shape) == 2 else ops.expand_dims(valid, -1)
-    labels = ops.where(there, lists.labels, ops.zeros_like(lists.labels))
+    valid, labels = lists.valid, lists.labels
+    if weights_mask and lists.given_weights is not None:
+        valid = ops.logical_and(valid, weights > 0)
+        labels = ops.where(valid, labels, ops.zeros_like(labels))
     if not tfr_compatible:
         weights = ops.where(valid, weights, ops.zeros_like(weights))
         labels = ops.maximum(labels, 0.0)
-    return Judged(labels, lists.scores, weights, valid, worst_first, tfr_compatible)
+    weighted = lists.given_weights is not None
+    return Judged(labels, lists.scores, weights, valid, worst_first, tfr_compatible, weighted)
 
 
 def list_weights(lists: Judged, relevance: Any) -> Any:
@@ -77,6 +81,8 @@ def list_weights(lists: Judged, relevance: Any) -> Any:
     TF-Ranking gives both the mean weight of the other lists of the batch, 1 if there are none,
     unless all of its weights are 0.
     """
+    if not lists.weighted and not lists.tfr_compatible:
+        return ops.cast(ops.any(lists.valid, axis=1), "float32")
     total = ops.sum(relevance, axis=1)
     by_relevance = divide_no_nan(ops.sum(lists.weights * relevance, axis=1), total)
     if not lists.tfr_compatible:

@@ -26,7 +26,8 @@ def inverse(rank: Any) -> Any:
 @keras.saving.register_keras_serializable("recs")
 def pow_minus_1(label: Any) -> Any:
     """Returns `2^label - 1`."""
-    return ops.power(2.0, label) - 1.0
+    # Twice as fast as a power.
+    return ops.expm1(label * math.log(2.0))
 
 
 @keras.saving.register_keras_serializable("recs")

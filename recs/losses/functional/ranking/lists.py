@@ -64,8 +64,7 @@ def as_lists(
     if isinstance(labels, dict):
         mask = labels.get("mask") if mask is None else mask
         labels = labels["labels"]
-    ragged = is_ragged(labels) or is_ragged(scores)
-    present = _present(labels) if is_ragged(labels) else _present(scores) if ragged else None
+    lengths = next((x.row_lengths() for x in (labels, scores) if is_ragged(x)), None)
     # TF's Keras adds a mask to what layers return; a ragged tensor carries its own.
     mask = getattr(scores, "_keras_mask", None) if mask is None else mask
     labels, scores, weights = _dense(labels, scores, weights)
@@ -74,8 +73,8 @@ def as_lists(
     _check_shapes(labels, scores, where)
     known = labels >= 0 if label_rank == 2 else ops.any(labels >= 0, axis=-1)
     valid, negative = known, None
-    if present is not None:
-        present = present[:, : ops.shape(labels)[1]]
+    if lengths is not None:
+        present = _present(lengths, ops.shape(labels)[1])
         valid = present if tfr_compatible else ops.logical_and(present, known)
         negative = ops.logical_and(present, ops.logical_not(known)) if tfr_compatible else None
     if mask is not None:
@@ -91,10 +90,9 @@ def as_lists(
     )
 
 
-def _present(ragged: Any) -> Any:
-    lengths = ops.convert_to_tensor(ragged.row_lengths())
-    longest = ops.shape(ragged.to_tensor())[1]
-    return ops.expand_dims(ops.arange(longest, dtype=lengths.dtype), 0) < lengths[:, None]
+def _present(lengths: Any, size: Any) -> Any:
+    lengths = ops.cast(ops.convert_to_tensor(lengths), "int32")
+    return ops.arange(size, dtype="int32")[None] < lengths[:, None]
 
 
 def _dense(labels: Any, scores: Any, weights: Any) -> tuple[Any, Any, Any]:
@@ -150,7 +148,8 @@ def _check_shapes(labels: Any, scores: Any, where: str) -> None:
 def _only(x: Any, valid: Any) -> Any:
     """Returns `x` with zeros in invalid places, so that nothing there, NaN included, matters."""
     if len(x.shape) > len(valid.shape):
-        valid = ops.expand_dims(valid, -1)
+        # Repeated, not broadcast: several times as fast along a short last axis.
+        valid = ops.stack([valid] * x.shape[-1], axis=-1) if x.shape[-1] else valid[..., None]
     return ops.where(valid, x, ops.zeros_like(x))
 
 
@@ -203,6 +202,18 @@ def item_weights(lists: Lists) -> Any:
     if lists.negative is not None:
         ones = ones * ops.cast(ops.logical_not(lists.negative), "float32")
     return ones if lists.weights is None else ones * lists.weights
+
+
+def weighed(values: Any, lists: Lists) -> Any:
+    """Returns the values times the weights of their items; without weights just the values.
+
+    Args:
+        values: `(batch, list)`, 0 for invalid items.
+        lists: What `as_lists` gives.
+    """
+    if lists.weights is None and lists.negative is None:
+        return values
+    return values * item_weights(lists)
 
 
 def list_weights(lists: Lists, tfr_compatible: bool = False) -> Any:
