@@ -2,6 +2,7 @@
 
 from recs.tasks.base import Task
 from recs.tasks.ranking import Ranking
+from recs.tasks.ranking_head import RankingHead
 from recs.tasks.retrieval import Retrieval
 
-__all__ = ["Ranking", "Retrieval", "Task"]
+__all__ = ["Ranking", "RankingHead", "Retrieval", "Task"]
