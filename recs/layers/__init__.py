@@ -11,6 +11,7 @@ from recs.layers import (
     loss,
     negatives,
 )
+from recs.layers import admission, cold, eviction, ranking
 from recs.layers.dynamic_embedding import DynamicEmbedding
 from recs.layers.embedding_collection import EmbeddingCollection
 from recs.layers.feature_config import FeatureConfig
@@ -35,5 +36,6 @@ __all__ = [
     "feature_interaction",
     "loss",
     "negatives",
+    "ranking",
     "table_summary",
 ]

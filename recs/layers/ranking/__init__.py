@@ -1,0 +1,27 @@
+"""Layers and scorers for lists of items."""
+
+from recs.layers.ranking.bilinear import Bilinear
+from recs.layers.ranking.concat_features import ConcatFeatures
+from recs.layers.ranking.dasalc_scorer import DASALCScorer
+from recs.layers.ranking.document_interaction_attention import DocumentInteractionAttention
+from recs.layers.ranking.flatten_list import FlattenList
+from recs.layers.ranking.gam_layer import GAMLayer
+from recs.layers.ranking.groupwise_scoring import GroupwiseScoring
+from recs.layers.ranking.max_norm import MaxNorm
+from recs.layers.ranking.position_bias import PositionBias
+from recs.layers.ranking.restore_list import RestoreList
+from recs.layers.ranking.tower import create_tower
+
+__all__ = [
+    "Bilinear",
+    "ConcatFeatures",
+    "DASALCScorer",
+    "DocumentInteractionAttention",
+    "FlattenList",
+    "GAMLayer",
+    "GroupwiseScoring",
+    "MaxNorm",
+    "PositionBias",
+    "RestoreList",
+    "create_tower",
+]
