@@ -49,6 +49,7 @@ GUIDES = {
     "recs.layers.negatives": ("retrieval",),
     "recs.losses": ("retrieval",),
     "recs.metrics": ("retrieval", "data", "serving", "../README"),
+    "recs.layers.ranking": ("ranking_heads",),
     "recs.losses": ("ranking_losses",),
     "recs.metrics": ("data", "serving", "../README", "ranking_losses"),
     "recs.models": ("../README", "data", "serving"),
@@ -57,6 +58,7 @@ GUIDES = {
     "recs.tasks": ("../README", "retrieval"),
     "recs.types": ("from_tfrs",),
     "recs.warm_start": ("warm_start",),
+    "recs.tasks": ("../README", "ranking_heads"),
 }
 # The two tables, as users meet them, each with its guides. What is left out is for the layers.
 TABLES = {

@@ -64,6 +64,7 @@ class DASALCScorer(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.hidden_layer_dims = list(hidden_layer_dims)
         self.num_heads, self.head_size, self.num_layers = num_heads, head_size, num_layers
         self.dropout = dropout

@@ -26,8 +26,8 @@ class MaxNorm(keras.layers.Layer):
     ```python
     >>> import numpy as np
     >>> from recs.layers.ranking import MaxNorm
-    >>> MaxNorm(1.0)(np.array([[3.0, 4.0], [0.3, 0.4]], "float32")).numpy().round(2).tolist()
-    [[0.6000000238418579, 0.800000011920929], [0.30000001192092896, 0.4000000059604645]]
+    >>> MaxNorm(2.5)(np.array([[3.0, 4.0], [0.5, 0.25]], "float32")).numpy().tolist()
+    [[1.5, 2.0], [0.5, 0.25]]
 
     ```
 
@@ -44,7 +44,7 @@ class MaxNorm(keras.layers.Layer):
         """Returns the vectors, none longer than the bound."""
         x = ops.cast(inputs, "float32")
         # Scaled by the largest element first: squares of large numbers would be infinite.
-        largest = ops.stop_gradient(ops.max(ops.abs(x), axis=-1, keepdims=True))
+        largest = ops.stop_gradient(ops.max(ops.abs(x), axis=-1, keepdims=True, initial=0.0))
         largest = ops.maximum(largest, 1.0)
         squares = ops.sum(ops.square(x / largest), axis=-1, keepdims=True)
         bound = self.max_norm / largest
