@@ -248,3 +248,31 @@ def test_plain_compile_adds_them_as_keras_does():
     model.compile("sgd", loss=head.loss)
     want = float(head(Y, X)) + expected(head, X) / WEIGHT
     np.testing.assert_allclose(model.evaluate(X, Y, verbose=0), want, rtol=1e-5)
+
+
+def test_regularization_lowers_the_loss_of_unseen_lists():
+    rng = np.random.default_rng(4)
+
+    def lists(count):
+        x = rng.normal(size=(count, 8, 20)).astype("float32")
+        wanted = x[..., :2].sum(-1) + rng.normal(size=(count, 8))
+        y = np.clip(np.round(wanted), 0, 3).astype("float32")
+        return tf.data.Dataset.from_tensors({"x": x, "y": y})
+
+    train, test = lists(30), lists(200)
+    unseen, seen = {}, {}
+    for weight in (0.0, 2.0):
+        keras.utils.set_random_seed(7)
+        scorer = keras.layers.Dense(32, "relu", kernel_regularizer=keras.regularizers.L2(0.02))
+        elastic = keras.regularizers.L1L2(0.002, 0.02)
+        model = Ranker(
+            RankingHead(
+                scorer=scorer, units=1, kernel_regularizer=elastic, regularization_weight=weight
+            )
+        )
+        model.compile(keras.optimizers.Adam(0.01))
+        history = model.fit(train.repeat(10), epochs=15, validation_data=test, verbose=0).history
+        unseen[weight], seen[weight] = history["val_loss"], history["loss"]
+    assert seen[0.0][-1] < seen[2.0][-1]  # learned by heart
+    assert unseen[0.0][-1] > 1.1 * min(unseen[0.0])
+    assert unseen[2.0][-1] < 0.9 * unseen[0.0][-1]

@@ -98,7 +98,7 @@ CASES |= {
     ranking.GAMLayer: [
         Case(
             make=_seeded(lambda: ranking.GAMLayer(2, [3], activation="relu", dropout=None)),
-            inputs=(([FEATURES, FEATURES], []),),
+            inputs=(((FEATURES, FEATURES), ()),),
         )
     ],
     ranking.PositionBias: [
