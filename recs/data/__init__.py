@@ -4,7 +4,7 @@ Importing this package loads neither TensorFlow nor TensorFlow Datasets nor pyar
 that need them import them when they are called.
 """
 
-from recs.data import movielens, splits
+from recs.data import movielens, sequences, splits
 from recs.data.interactions import Interactions
 from recs.data.items import Items
 from recs.data.ragged_column import RaggedColumn
@@ -12,15 +12,18 @@ from recs.data.read_csv import read_csv
 from recs.data.read_items import read_items
 from recs.data.read_parquet import read_parquet
 from recs.data.splits import Split
+from recs.data.window_column import WindowColumn
 
 __all__ = [
     "Interactions",
     "Items",
     "RaggedColumn",
     "Split",
+    "WindowColumn",
     "movielens",
     "read_csv",
     "read_items",
     "read_parquet",
+    "sequences",
     "splits",
 ]

@@ -9,9 +9,11 @@ import numpy as np
 
 from recs.data.ids import some_rows
 from recs.data.ragged_column import RaggedColumn
+from recs.data.window_column import WindowColumn
 from recs.errors import explain
 
-Column = np.ndarray | RaggedColumn
+Lists = RaggedColumn | WindowColumn
+Column = np.ndarray | Lists
 
 
 def as_column(name: str, value: Any, where: str) -> Column:
@@ -20,7 +22,7 @@ def as_column(name: str, value: Any, where: str) -> Column:
     Raises:
         ValueError: when it has not one dimension, or holds something else.
     """
-    if isinstance(value, RaggedColumn):
+    if isinstance(value, Lists):
         return value
     if not isinstance(value, np.ndarray):
         value = np.array(list(value))
@@ -140,10 +142,10 @@ def check_lengths(columns: Mapping[str, Column], where: str) -> None:
 
 def take_rows(column: Column, rows: np.ndarray) -> Column:
     """Returns the rows of a column, whichever kind it is."""
-    return column.take(rows) if isinstance(column, RaggedColumn) else column[rows]
+    return column.take(rows) if isinstance(column, Lists) else column[rows]
 
 
 def _kind(column: Column) -> str:
-    if isinstance(column, RaggedColumn):
+    if isinstance(column, Lists):
         return "lists"
     return "strings" if column.dtype == object else f"dtype {column.dtype}"

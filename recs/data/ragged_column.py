@@ -83,6 +83,11 @@ class RaggedColumn:
     def __iter__(self) -> Iterator[list[Any]]:
         return (self[row] for row in range(len(self)))
 
+    @property
+    def width(self) -> int:
+        """The length of the longest row."""
+        return int(np.diff(self.row_splits).max(initial=0))
+
     def take(self, indices: np.ndarray | Sequence[int]) -> RaggedColumn:
         """Returns the rows at `indices`, in their order."""
         indices = np.asarray(indices, dtype=np.int64)

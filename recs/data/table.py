@@ -28,8 +28,8 @@ class Table:
     not change: arrays are read-only, and each method returns a new table that shares them.
 
     Args:
-        columns: name to values: a NumPy array, a list, or a `RaggedColumn`. Strings are kept as
-            object arrays of `str`, which Keras takes.
+        columns: name to values: a NumPy array, a list, a `RaggedColumn` or a `WindowColumn`.
+            Strings are kept as object arrays of `str`, which Keras takes.
         roles: role to column name. Defaults to `None`: columns that bear the name of a role
             play it.
 
@@ -195,6 +195,7 @@ class Table:
         seed: int = 0,
         reshuffle_each_iteration: bool = True,
         drop_remainder: bool = False,
+        pad: Mapping[str, Any] | None = None,
     ) -> tf.data.Dataset:
         """Returns a `tf.data.Dataset` of dicts from column name to tensor.
 
@@ -212,13 +213,17 @@ class Table:
                 reproducible. Defaults to `True`.
             drop_remainder: whether a last batch of fewer rows is left out, which makes the batch
                 size static. Defaults to `False`.
+            pad: name of a column of lists to what its rows are filled up with, at the end, so that
+                it comes as a tensor as wide as its longest row. Defaults to `None`: lists are
+                ragged.
 
         Shapes: strings `(batch,)` tf.string, numbers `(batch,)` in their dtype, lists
-            `tf.RaggedTensor (batch, None)`; without `batch_size` the same without `batch`.
+            `tf.RaggedTensor (batch, None)`, or with `pad` `(batch, width)`; without `batch_size`
+            the same without `batch`.
 
         Raises:
             KeyError: when a name is not a column.
-            ValueError: when `batch_size` is not positive.
+            ValueError: when `batch_size` is not positive, or `pad` names a column without lists.
         """
         from recs.data.to_dataset import to_dataset
 
@@ -230,4 +235,5 @@ class Table:
             shuffle_seed=seed if shuffle else None,
             reshuffle_each_iteration=reshuffle_each_iteration,
             drop_remainder=drop_remainder,
+            pad=pad,
         )

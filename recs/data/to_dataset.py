@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
+import numpy as np
 import tensorflow as tf
 
-from recs.data.columns import Column
+from recs.data.columns import Column, Lists
 from recs.data.ragged_column import RaggedColumn
+from recs.data.window_column import WindowColumn
 from recs.errors import explain
 
 # Rows gathered at once where the user asks for single rows: large enough to hide the cost of a
 # step of the pipeline, small enough to stay in cache.
 _CHUNK = 1024
+
+# From row numbers to these rows of a column.
+Gather: TypeAlias = Callable[[tf.Tensor], "tf.Tensor | tf.RaggedTensor"]
 
 
 def to_dataset(
@@ -23,11 +29,12 @@ def to_dataset(
     shuffle_seed: int | None,
     reshuffle_each_iteration: bool,
     drop_remainder: bool,
+    pad: Mapping[str, Any] | None = None,
 ) -> tf.data.Dataset:
     """Returns the dataset that `Table.to_dataset` describes; `shuffle_seed=None` keeps the order.
 
     Raises:
-        ValueError: when `batch_size` is not positive.
+        ValueError: when `batch_size` is not positive, or `pad` names a column without lists.
     """
     if batch_size is not None and batch_size < 1:
         raise ValueError(
@@ -39,7 +46,9 @@ def to_dataset(
             )
         )
     with tf.device("CPU:0"):  # Ids and strings belong beside the input pipeline, not on a GPU.
-        tensors = {name: _tensor(column) for name, column in columns.items()}
+        gathers = {name: _gather(column) for name, column in columns.items()}
+    for name, padding in (pad or {}).items():
+        gathers[name] = _padded(name, columns.get(name), gathers.get(name), padding)
     size = batch_size or _CHUNK
     index = _index_batches(rows, size, shuffle_seed, reshuffle_each_iteration)
     if batch_size is not None and drop_remainder:
@@ -49,7 +58,7 @@ def to_dataset(
         count = -(-rows // size)
 
     def gather(batch: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {name: tf.gather(tensor, batch) for name, tensor in tensors.items()}
+        return {name: rows(batch) for name, rows in gathers.items()}
 
     dataset = index.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     if batch_size is None:
@@ -59,10 +68,44 @@ def to_dataset(
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
-def _tensor(column: Column) -> tf.Tensor | tf.RaggedTensor:
-    if isinstance(column, RaggedColumn):
-        return column.to_tensor()
-    return tf.constant(column, dtype=tf.string if column.dtype == object else None)
+def _gather(column: Column) -> Gather:
+    if isinstance(column, WindowColumn):
+        return _gather_windows(column)
+    tensor = column.to_tensor() if isinstance(column, RaggedColumn) else _tensor(column)
+    return lambda batch: tf.gather(tensor, batch)
+
+
+def _tensor(array: np.ndarray) -> tf.Tensor:
+    return tf.constant(array, dtype=tf.string if array.dtype == object else None)
+
+
+def _gather_windows(column: WindowColumn) -> Gather:
+    """Makes the lists of a batch only: those of all rows would be many times the values."""
+    values, starts = _tensor(column.values), _tensor(column.starts)
+    lengths = _tensor(column.lengths)
+
+    def gather(batch: tf.Tensor) -> tf.RaggedTensor:
+        count = tf.gather(lengths, batch)
+        splits = tf.concat([[0], tf.cumsum(count)], axis=0)
+        first = tf.repeat(tf.gather(starts, batch) - splits[:-1], count)
+        rows = tf.gather(values, first + tf.range(splits[-1]))
+        return tf.RaggedTensor.from_row_splits(rows, splits, validate=False)
+
+    return gather
+
+
+def _padded(name: str, column: Column | None, gather: Gather | None, padding: Any) -> Gather:
+    if gather is None or not isinstance(column, Lists):
+        raise ValueError(
+            explain(
+                "`pad`",
+                rule="must name columns of lists that are in the dataset",
+                received=f"{name!r}",
+                where="to_dataset",
+            )
+        )
+    rows, width = gather, column.width
+    return lambda batch: rows(batch).to_tensor(padding, shape=[None, width])
 
 
 def _index_batches(
