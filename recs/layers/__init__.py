@@ -12,6 +12,7 @@ from recs.layers import (
     negatives,
 )
 from recs.layers import admission, cold, eviction, ranking
+from recs.layers import admission, cold, eviction, sequence
 from recs.layers.dynamic_embedding import DynamicEmbedding
 from recs.layers.embedding_collection import EmbeddingCollection
 from recs.layers.feature_config import FeatureConfig
@@ -37,5 +38,6 @@ __all__ = [
     "loss",
     "negatives",
     "ranking",
+    "sequence",
     "table_summary",
 ]
