@@ -3,7 +3,17 @@
 from recs.models.base import Model
 from recs.models.rating import RatingModel
 from recs.models.recommendations import Recommendations
+from recs.models.sequence_tower import SequenceTower
+from recs.models.sequential_retrieval import SequentialRetrieval
 from recs.models.tower import Tower
 from recs.models.two_tower import TwoTower
 
-__all__ = ["Model", "RatingModel", "Recommendations", "Tower", "TwoTower"]
+__all__ = [
+    "Model",
+    "RatingModel",
+    "Recommendations",
+    "SequenceTower",
+    "SequentialRetrieval",
+    "Tower",
+    "TwoTower",
+]

@@ -20,12 +20,12 @@ def in_batches(
 
     Args:
         layer: takes a dict of columns.
-        columns: lists, arrays, tensors or `RaggedColumn`s, of equal length.
+        columns: lists, arrays, tensors or columns of lists, of equal length.
         names: the columns to hand on, as far as they are there.
         batch_size: rows at once.
     """
     tensors = {name: _tensor(columns[name]) for name in names if name in columns}
-    rows = len(columns[names[0]]) if names[0] in columns else 0
+    rows = int(tensors[names[0]].shape[0]) if names[0] in tensors else 0
     # One batch at least, so that no rows give an empty array of the right width.
     starts = range(0, max(rows, 1), batch_size)
     parts = []
@@ -45,6 +45,6 @@ def _tensor(column: Any) -> Any:
     if isinstance(column, tf.RaggedTensor | tf.Tensor):
         return column
     if hasattr(column, "to_tensor"):
-        return column.to_tensor()  # A RaggedColumn.
+        return column.to_tensor()  # A column of lists.
     array = as_ids(column)
     return tf.constant(array, tf.string if array.dtype == object else None)
