@@ -30,7 +30,8 @@ def run(arguments: list[str]) -> None:
     _check_known(users, data)
     print(f"{folder.path}/")
     for user in users:
-        _print_for(model, data, user, given.k, given.include_seen)
+        asked = experiment.evaluation.query(model, [data], np.array([user], data.user.dtype))
+        _print_for(model, data, user, asked, given.k, given.include_seen)
 
 
 def _check_known(users: list[Any], data: Interactions) -> None:
@@ -44,12 +45,10 @@ def _check_known(users: list[Any], data: Interactions) -> None:
         )
 
 
-def _print_for(model: Any, data: Interactions, user: Any, k: int, include_seen: bool) -> None:
+def _print_for(
+    model: Any, data: Interactions, user: Any, asked: Any, k: int, include_seen: bool
+) -> None:
     own = data.take(data.user == user)
-    features = model.query_tower.features
-    asked = (
-        {name: own.take([0])[name] for name in model.query_tower.columns} if features else [user]
-    )
     seen = [] if include_seen else codes(own.item)[1].tolist()
     k = min(k, len(model.catalogue.ids) - len(seen))
     answer = model.recommend(asked, k=k, exclude=None if include_seen else [seen])

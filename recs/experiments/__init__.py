@@ -13,6 +13,7 @@ from recs.experiments.rating_evaluation import RatingEvaluation
 from recs.experiments.report import Report
 from recs.experiments.retrieval_evaluation import RetrievalEvaluation
 from recs.experiments.run_folder import RunFolder
+from recs.experiments.sequential_evaluation import SequentialEvaluation
 from recs.experiments.source import Source
 from recs.experiments.splitter import Splitter
 
@@ -30,6 +31,7 @@ __all__ = [
     "Report",
     "RetrievalEvaluation",
     "RunFolder",
+    "SequentialEvaluation",
     "Source",
     "Splitter",
     "Trained",

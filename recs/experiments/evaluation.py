@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from recs.data.interactions import Interactions
 from recs.data.splits import Split
@@ -36,6 +39,28 @@ class Evaluation(abc.ABC):
     @abc.abstractmethod
     def columns(self, model: Any) -> list[str]:
         """Returns the columns of a training batch."""
+
+    def examples(
+        self, model: Any, part: Interactions, before: Sequence[Interactions] = ()
+    ) -> Interactions:
+        """Returns the rows that the model trains on, or is validated by while it trains.
+
+        Args:
+            model: the model.
+            part: the training or the validation part.
+            before: the parts that lie before it.
+        """
+        return part
+
+    def query(self, model: Any, parts: Sequence[Interactions], users: np.ndarray) -> Any:
+        """Returns what the model is asked with about some users.
+
+        Args:
+            model: the model.
+            parts: what is known of the users, the training part first.
+            users: their ids.
+        """
+        return users
 
     def before(self, model: Any, train: Interactions) -> None:
         """Gives the model what it has to know of the training data."""

@@ -152,12 +152,14 @@ class Experiment:
         self.evaluation.before(model, parts.train)
         model.compile(optimizer=self.optimizer)
         columns = self.evaluation.columns(model)
-        dataset = parts.train.to_dataset(
+        examples = self.evaluation.examples
+        dataset = examples(model, parts.train).to_dataset(
             columns, batch_size=self.batch_size, shuffle=True, seed=self.seed
         )
         validation = None
         if len(parts.validation):
-            validation = parts.validation.to_dataset(columns, batch_size=self.batch_size)
+            rows = examples(model, parts.validation, before=[parts.train])
+            validation = rows.to_dataset(columns, batch_size=self.batch_size)
         history = model.fit(
             dataset,
             validation_data=validation,

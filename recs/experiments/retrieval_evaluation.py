@@ -77,6 +77,10 @@ class RetrievalEvaluation(Evaluation):
         """Returns the columns of both towers."""
         return [*model.query_tower.columns, *model.candidate_tower.columns]
 
+    def query(self, model: Any, parts: Sequence[Interactions], users: np.ndarray) -> Any:
+        """Returns the ids, or with user features the columns of each user's first interaction."""
+        return _users(model, parts[0], users)
+
     def before(self, model: Any, train: Interactions) -> None:
         """Gives the model the items' popularity."""
         model.set_popularity(train.item_counts())
@@ -88,7 +92,7 @@ class RetrievalEvaluation(Evaluation):
     def judge(self, model: Any, parts: Split, part: str) -> Report:
         """Returns Recall@k and NDCG@k of the model and of popularity."""
         held_out = _held_out(parts, part)
-        users = _users(model, parts.train, held_out.users)
+        users = self.query(model, _known_parts(parts, part), held_out.users)
         vectors = model.query_vectors(users), model.candidate_vectors(_items(parts, held_out))
         protocol = (
             f"{part}: {len(held_out.users):,} users, {len(held_out.relevant):,} interactions; all "
@@ -116,14 +120,18 @@ class RetrievalEvaluation(Evaluation):
         count = min(self.show_users, len(held_out.users))
         rows = np.linspace(0, len(held_out.users) - 1, count).astype(int)
         texts = [
-            self._of_user(model, parts, held_out.users[row], held_out, row) for row in rows.tolist()
+            self._of_user(model, parts, part, held_out.users[row], held_out, row)
+            for row in rows.tolist()
         ]
         return "\n\n".join(texts)
 
-    def _of_user(self, model: Any, parts: Split, user: Any, held_out: HeldOut, row: int) -> str:
+    def _of_user(
+        self, model: Any, parts: Split, part: str, user: Any, held_out: HeldOut, row: int
+    ) -> str:
         seen = held_out.catalogue[held_out.seen[held_out.seen[:, 0] == row, 1]]
         took = held_out.catalogue[held_out.relevant[held_out.relevant[:, 0] == row, 1]]
-        users = _users(model, parts.train, np.array([user], held_out.users.dtype))
+        known = _known_parts(parts, part)
+        users = self.query(model, known, np.array([user], held_out.users.dtype))
         k = min(self.show_items, len(held_out.catalogue))
         answer = model.recommend(users, k=k, exclude=[seen.tolist()])
         liked = "; ".join(liked_titles(model, parts.train, user))
@@ -145,10 +153,15 @@ def liked_titles(model: Any, train: Interactions, user: Any, count: int = 3) -> 
     return [title or str(item) for title, item in zip(titles, items.tolist(), strict=True)]
 
 
-def _held_out(parts: Split, part: str) -> HeldOut:
+def _known_parts(parts: Split, part: str) -> list[Interactions]:
+    """Returns the parts that users had before the one that is judged by, training first."""
     validation = parts.validation
-    seen = [validation] if part == "test" and len(validation) else []
-    return HeldOut.of(parts.train, getattr(parts, part), also_seen=seen)
+    return [parts.train, *([validation] if part == "test" and len(validation) else [])]
+
+
+def _held_out(parts: Split, part: str) -> HeldOut:
+    train, *others = _known_parts(parts, part)
+    return HeldOut.of(train, getattr(parts, part), also_seen=others)
 
 
 def _items(parts: Split, held_out: HeldOut) -> Any:
