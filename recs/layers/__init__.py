@@ -10,9 +10,9 @@ from recs.layers import (
     feature_interaction,
     loss,
     negatives,
+    ranking,
+    sequence,
 )
-from recs.layers import admission, cold, eviction, ranking
-from recs.layers import admission, cold, eviction, sequence
 from recs.layers.dynamic_embedding import DynamicEmbedding
 from recs.layers.embedding_collection import EmbeddingCollection
 from recs.layers.feature_config import FeatureConfig

@@ -1,27 +1,17 @@
 """Losses, one public class a file, over the pure functions of `recs.losses.functional`."""
 
-from recs.losses.bpr import BPR
-from recs.losses.cosine_contrastive import CosineContrastive
-from recs.losses.hinge import Hinge
-from recs.losses.in_batch_softmax import InBatchSoftmax
-from recs.losses.retrieval_loss import RetrievalLoss
-from recs.losses.sampled_softmax import SampledSoftmax
-
-__all__ = [
-    "BPR",
-    "CosineContrastive",
-    "Hinge",
-    "InBatchSoftmax",
-    "RetrievalLoss",
-    "SampledSoftmax",
 from recs.losses.approx_mrr_loss import ApproxMRRLoss
 from recs.losses.approx_ndcg_loss import ApproxNDCGLoss
+from recs.losses.bpr import BPR
 from recs.losses.calibrated_softmax_loss import CalibratedSoftmaxLoss
 from recs.losses.click_em_loss import ClickEMLoss
+from recs.losses.cosine_contrastive import CosineContrastive
 from recs.losses.coupled_rank_distil_loss import CoupledRankDistilLoss
 from recs.losses.dcg_lambda_weight import DCGLambdaWeight
 from recs.losses.dcg_lambda_weight_v2 import DCGLambdaWeightV2
 from recs.losses.gumbel_approx_ndcg_loss import GumbelApproxNDCGLoss
+from recs.losses.hinge import Hinge
+from recs.losses.in_batch_softmax import InBatchSoftmax
 from recs.losses.inverse_propensity_weights import inverse_propensity_weights
 from recs.losses.label_diff_lambda_weight import LabelDiffLambdaWeight
 from recs.losses.lambda_weight import LambdaWeight
@@ -40,6 +30,8 @@ from recs.losses.pairwise_mse_loss import PairwiseMSELoss
 from recs.losses.pairwise_soft_zero_one_loss import PairwiseSoftZeroOneLoss
 from recs.losses.precision_lambda_weight import PrecisionLambdaWeight
 from recs.losses.ranking_loss_key import RankingLossKey, get
+from recs.losses.retrieval_loss import RetrievalLoss
+from recs.losses.sampled_softmax import SampledSoftmax
 from recs.losses.sigmoid_cross_entropy_loss import SigmoidCrossEntropyLoss
 from recs.losses.softmax_loss import SoftmaxLoss
 from recs.losses.unique_softmax_loss import UniqueSoftmaxLoss
@@ -47,14 +39,18 @@ from recs.losses.yeti_dcg_lambda_weight import YetiDCGLambdaWeight
 from recs.losses.yeti_logistic_loss import YetiLogisticLoss
 
 __all__ = [
+    "BPR",
     "ApproxMRRLoss",
     "ApproxNDCGLoss",
     "CalibratedSoftmaxLoss",
     "ClickEMLoss",
+    "CosineContrastive",
     "CoupledRankDistilLoss",
     "DCGLambdaWeight",
     "DCGLambdaWeightV2",
     "GumbelApproxNDCGLoss",
+    "Hinge",
+    "InBatchSoftmax",
     "LabelDiffLambdaWeight",
     "LambdaWeight",
     "ListMLELambdaWeight",
@@ -72,6 +68,8 @@ __all__ = [
     "PairwiseSoftZeroOneLoss",
     "PrecisionLambdaWeight",
     "RankingLossKey",
+    "RetrievalLoss",
+    "SampledSoftmax",
     "SigmoidCrossEntropyLoss",
     "SoftmaxLoss",
     "UniqueSoftmaxLoss",
