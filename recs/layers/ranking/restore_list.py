@@ -42,8 +42,9 @@ class RestoreList(keras.layers.Layer):
     >>> from recs.layers.ranking import RestoreList
     >>> there = np.array([[True, True, False], [True, False, False]])
     >>> scores = np.array([1.0, 0.5, 2.0, 0.0, -1.0, 0.0], "float32")
-    >>> RestoreList(by_scatter=True)((scores, there)).numpy().round(2).tolist()
-    [[1.5, 0.5, -23.03], [-0.33, -23.03, -23.03]]
+    >>> np.round(RestoreList(by_scatter=True)((scores, there)), 2)
+    array([[  1.5 ,   0.5 , -23.03],
+           [ -0.33, -23.03, -23.03]], dtype=float32)
 
     ```
 
