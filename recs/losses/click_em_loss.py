@@ -52,6 +52,7 @@ class ClickEMLoss(ItemLoss):
     """
 
     score_rank = 3
+    mask_scores = False
 
     def __init__(
         self,

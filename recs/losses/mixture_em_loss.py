@@ -62,6 +62,7 @@ class MixtureEMLoss(ListwiseLoss):
     """
 
     score_rank = 3
+    mask_scores = False
 
     def __init__(
         self,

@@ -23,6 +23,9 @@ class PairwiseLogisticLoss(PairwiseLoss):
     batch times list size, padding included, and so does `tfr_compatible=True`: there padding makes
     the loss smaller, here it has no influence.
 
+    At equal scores the slope is 1/2, as the formula has it. In TF-Ranking, and with
+    `tfr_compatible=True`, it is 0: a model that starts with equal scores does not learn.
+
     Lists without items, or with all labels equal, have loss 0. Memory grows with the number of
     items, not of pairs: lists of 2,000 are fine. Gradients of gradients are not defined.
 

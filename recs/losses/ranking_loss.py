@@ -28,6 +28,8 @@ class RankingLoss(keras.losses.Loss, abc.ABC):
     """
 
     score_rank = 2
+    # Whether scores in invalid places have to be 0.
+    mask_scores = True
 
     def __init__(
         self,
@@ -71,6 +73,7 @@ class RankingLoss(keras.losses.Loss, abc.ABC):
             mask,
             where=f"{type(self).__name__} '{self.name}'",
             score_rank=self.score_rank,
+            mask_scores=self.mask_scores,
             tfr_compatible=self.tfr_compatible,
         )
 

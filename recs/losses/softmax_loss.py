@@ -61,6 +61,8 @@ class SoftmaxLoss(ListwiseLoss):
     `tfr.keras.losses.SoftmaxLoss`.
     """
 
+    mask_scores = False
+
     def _checked_lambda(self, weight: Any) -> Any:
         if weight is None or self.tfr_compatible:
             return weight

@@ -88,6 +88,18 @@ def test_gradients_of_items_and_of_lists_agree(of_class):
     np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("of_class", [*PAIR, losses.SoftmaxLoss, losses.PairwiseMSELoss])
+def test_weights_have_a_gradient(of_class):
+    weights, scores = tf.constant(WEIGHTS), tf.constant(SCORES)
+    with tf.GradientTape() as tape:
+        tape.watch(weights)
+        value = of_class("sum")(LABELS, scores, weights)
+    # The loss is linear in the weights.
+    gradient = tape.gradient(value, weights)
+    np.testing.assert_allclose((gradient * weights).numpy().sum(), value, rtol=1e-4)
+    assert not gradient.numpy()[LABELS < 0].any()
+
+
 def test_equal_scores_have_a_gradient():
     scores = tf.zeros((1, 2))
     slopes = []

@@ -23,7 +23,7 @@ class Judged:
     Attributes:
         labels: `(batch, list)`, or `(batch, list, topics)`.
         scores: `(batch, list)`.
-        weights: `(batch, list)`.
+        weights: `(batch, list)`, or 1.0 where none were given.
         valid: bool `(batch, list)`.
         worst_first: Of equal scores, whether the lower label comes first; else the first in place.
         tfr_compatible: Whether to weigh lists as TF-Ranking does.
@@ -61,15 +61,19 @@ def judged(
         tfr_compatible: See `Judged`.
         weights_mask: Whether weights of 0 mask their items.
     """
-    ones = ops.ones_like(lists.scores)
-    weights = ones if lists.given_weights is None else ones * lists.given_weights
     valid, labels = lists.valid, lists.labels
+    weights = 1.0
+    if tfr_compatible or lists.given_weights is not None:
+        given = 1.0 if lists.given_weights is None else lists.given_weights
+        weights = ops.ones_like(lists.scores) * given
     if weights_mask and lists.given_weights is not None:
         valid = ops.logical_and(valid, weights > 0)
         labels = ops.where(valid, labels, ops.zeros_like(labels))
     if not tfr_compatible:
-        weights = ops.where(valid, weights, ops.zeros_like(weights))
-        labels = ops.maximum(labels, 0.0)
+        if lists.given_weights is not None:
+            weights = ops.where(valid, weights, ops.zeros_like(weights))
+        # Of topics, those that an item has not been judged for.
+        labels = labels if len(labels.shape) == 2 else ops.maximum(labels, 0.0)
     weighted = lists.given_weights is not None
     return Judged(labels, lists.scores, weights, valid, worst_first, tfr_compatible, weighted)
 
@@ -82,7 +86,7 @@ def list_weights(lists: Judged, relevance: Any) -> Any:
     unless all of its weights are 0.
     """
     if not lists.weighted and not lists.tfr_compatible:
-        return ops.cast(ops.any(lists.valid, axis=1), "float32")
+        return plain_weights(lists)
     total = ops.sum(relevance, axis=1)
     by_relevance = divide_no_nan(ops.sum(lists.weights * relevance, axis=1), total)
     if not lists.tfr_compatible:
@@ -99,6 +103,8 @@ def plain_weights(lists: Judged) -> Any:
     """Returns the mean weight of each list's items, `(batch,)`, 0 without items."""
     if lists.tfr_compatible:
         return ops.mean(lists.weights, axis=1)
+    if not lists.weighted:
+        return ops.cast(ops.any(lists.valid, axis=1), "float32")
     count = ops.sum(ops.cast(lists.valid, "float32"), axis=1)
     return divide_no_nan(ops.sum(lists.weights, axis=1), count)
 
@@ -182,7 +188,10 @@ def recall(lists: Judged, topn: int | None) -> tuple[Any, Any]:
 def mean_average_precision(lists: Judged, topn: int | None) -> tuple[Any, Any]:
     """Returns the mean over relevant items of the precision at their rank."""
     relevance = relevant(lists.labels)
-    ranked, weights = lists.first(topn, relevance, lists.weights)
+    if lists.weighted:
+        ranked, weights = lists.first(topn, relevance, lists.weights)
+    else:
+        (ranked,), weights = lists.first(topn, relevance), 1.0
     precisions = ops.cumsum(ranked, axis=1) / places(ranked)
     total = ops.sum(lists.weights * relevance, axis=1)
     found = divide_no_nan(ops.sum(precisions * weights * ranked, axis=1), total)
@@ -292,7 +301,8 @@ def alpha_dcg(
     lists: Judged, topn: int | None, alpha: float, discount: Callable[[Any], Any]
 ) -> tuple[Any, Any]:
     """Returns the DCG of gains that shrink by `1 - alpha` each time that a topic has come."""
-    columns = ops.concatenate([lists.labels, lists.weights[..., None]], axis=-1)
+    each = ops.ones_like(lists.scores) * lists.weights
+    columns = ops.concatenate([lists.labels, each[..., None]], axis=-1)
     (ranked,) = lists.first(topn, columns)
     labels, weights = ranked[..., :-1], ranked[..., -1]
     seen = ops.cumsum(labels, axis=1) - labels

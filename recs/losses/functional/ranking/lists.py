@@ -46,6 +46,7 @@ def as_lists(
     where: str,
     label_rank: int = 2,
     score_rank: int = 2,
+    mask_scores: bool = True,
     tfr_compatible: bool = False,
 ) -> Lists:
     """Returns labels, scores and weights as dense lists.
@@ -59,6 +60,8 @@ def as_lists(
         where: Who asks, for error messages.
         label_rank: 2, or 3 for labels of several topics.
         score_rank: 2, or 3 for several outputs an item.
+        mask_scores: Whether to put 0 into invalid places of the scores; False for those who put
+            something else there.
         tfr_compatible: Takes every item of a ragged list for valid, whatever its label.
     """
     if isinstance(labels, dict):
@@ -82,7 +85,7 @@ def as_lists(
     weights = _weights(weights, valid, where)
     return Lists(
         _only(labels, valid),
-        _only(scores, valid),
+        _only(scores, valid) if mask_scores else scores,
         weights if weights is None or weights.shape[1] == 1 else _only(weights, valid),
         valid,
         negative,
@@ -236,5 +239,4 @@ def list_weights(lists: Lists, tfr_compatible: bool = False) -> Any:
 
 def divide_no_nan(a: Any, b: Any) -> Any:
     """Returns `a / b`, 0 where `b` is 0, with finite gradients."""
-    zero = ops.equal(b, 0)
-    return ops.where(zero, ops.zeros_like(a * b), a / ops.where(zero, ops.ones_like(b), b))
+    return ops.divide_no_nan(a, b)

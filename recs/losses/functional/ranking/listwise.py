@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from keras import ops
 
 from recs.losses.functional.ranking import order
+from recs.losses.functional.ranking.gains import pow_minus_1
+from recs.losses.functional.ranking.lists import divide_no_nan
 
 # TF-Ranking's score of padding, which leaks into its sums, and the floor of its logarithms.
 EPSILON = 1e-10
 LOG_EPSILON = math.log(EPSILON)
 # No score of a list counts as further below the largest: e^-650 is near the end of float64.
 FURTHEST = 650.0
+# Lists are not longer than that.
+LONGEST = 2**20
 # No softmax in float32 notices it, and no sum overflows with it.
 LOWEST = -1e30
 
@@ -35,42 +40,72 @@ def softmax(labels: Any, scores: Any, valid: Any, tfr_compatible: bool = False) 
         tfr_compatible: Keeps padding in the softmax, with score `log(1e-10)`.
     """
     lowest = LOG_EPSILON if tfr_compatible else LOWEST
-    return -ops.sum(labels * ops.log_softmax(padded(scores, valid, lowest), axis=1), axis=1)
+    total = ops.sum(labels, axis=1)
+    # The fused operation takes labels that sum to 1.
+    shares = divide_no_nan(labels, total[:, None])
+    logits = padded(scores, valid, lowest)
+    return total * ops.categorical_crossentropy(shares, logits, from_logits=True, axis=1)
 
 
-def suffix_sums(scores: Any, valid: Any) -> tuple[Any, Any]:
-    """Returns `sum_{m >= k} exp(s_m)` over the valid places and the scores, both in float64.
+def exponentials(scores: Any, valid: Any) -> tuple[Any, Any]:
+    """Returns `exp(s)`, 0 for what is invalid, and the scores, both in float64.
 
-    Both are taken from the largest score of the list, which cancels where their logarithm and a
-    score are subtracted. In float64, so that sums of scores far apart do not vanish.
+    Both are taken from the largest score of the list, which cancels where the logarithm of a sum
+    and a score are subtracted. In float64, so that sums of scores far apart do not vanish.
     """
     # With an initial value, since a batch may be empty.
     top = ops.max(padded(scores, valid, LOWEST), axis=-1, keepdims=True, initial=LOWEST)
     scores = ops.cast(scores - ops.stop_gradient(top), "float64")
     # Nothing that is valid is above 0; what is not must stay finite too.
     scores = ops.clip(scores, -FURTHEST, 0.0)
-    each = ops.where(valid, ops.exp(scores), ops.zeros_like(scores))
-    return ops.flip(ops.cumsum(ops.flip(each, axis=-1), axis=-1), axis=-1), scores
+    return ops.where(valid, ops.exp(scores), ops.zeros_like(scores)), scores
 
 
-def groups(labels: Any, valid: Any) -> tuple[Any, Any]:
-    """Returns where the group of equal labels begins and where the next begins, in sorted lists.
+def suffix_sums(each: Any) -> Any:
+    """Returns `sum_{m >= k}` along the last axis."""
+    return ops.flip(ops.cumsum(ops.flip(each, axis=-1), axis=-1), axis=-1)
+
+
+def by_label(labels: Any, scores: Any, valid: Any) -> tuple[Any, Any, Any]:
+    """Returns labels, scores and validity in the order of the labels, the invalid last."""
+    keys, sorting = ops.top_k(
+        ops.stop_gradient(padded(labels, valid, LOWEST)), k=ops.shape(labels)[1]
+    )
+    valid = keys > 0.5 * LOWEST
+    return ops.where(valid, keys, 0.0), order.take(scores, sorting), valid
+
+
+def group_bounds(labels: Any, valid: Any) -> tuple[Any, Any]:
+    """Returns where the group of equal labels begins and where the next begins, int32.
 
     Args:
         labels: `(batch, list)`, descending, the invalid last.
         valid: `(batch, list)`.
     """
     size = ops.shape(labels)[1]
+    keys = padded(labels, valid, LOWEST)
+    new = ops.pad(ops.not_equal(keys[:, 1:], keys[:, :-1]), ((0, 0), (1, 0)))
     place = ops.zeros_like(labels, dtype="int32") + ops.arange(size, dtype="int32")[None]
-    keys = padded(labels, valid, -1.0)
-    new = ops.concatenate(
-        [ops.ones_like(valid[:, :1]), ops.not_equal(keys[:, 1:], keys[:, :-1])], axis=1
-    )
-    # The places where groups begin, in order, and the list's size after the last.
-    starts = ops.sort(ops.where(new, place, ops.full_like(place, size)), axis=1)
-    starts = ops.concatenate([starts, ops.full_like(starts[:, :1], size)], axis=1)
-    number = ops.cumsum(ops.cast(new, "int32"), axis=1) - 1
-    return order.take(starts, number), order.take(starts, number + 1)
+    start = ops.where(new, place, ops.zeros_like(place))
+    end = ops.where(new, place, ops.full_like(place, size))
+    # The largest so far, and the smallest from here: twice as far with every step.
+    shift, furthest = 1, size if isinstance(size, int) else LONGEST
+    while shift < furthest:
+        start = ops.maximum(start, ops.pad(start, ((0, 0), (shift, 0)))[:, :size])
+        shift *= 2
+    end = ops.pad(end, ((0, 0), (0, 1)), constant_values=size)[:, 1:]
+    shift = 1
+    while shift < furthest:
+        later = ops.pad(end, ((0, 0), (0, shift)), constant_values=size)[:, shift:]
+        end = ops.minimum(end, later)
+        shift *= 2
+    return start, end
+
+
+def at_bounds(x: Any, bounds: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Returns `x` at several places of each item, with one gather."""
+    found = order.take(x, ops.concatenate(bounds, axis=1))
+    return tuple(ops.split(found, len(bounds), axis=1))
 
 
 def unique_softmax(labels: Any, scores: Any, valid: Any) -> Any:
@@ -78,15 +113,56 @@ def unique_softmax(labels: Any, scores: Any, valid: Any) -> Any:
 
     By sorting, in `n log n`; TF-Ranking compares all pairs.
     """
-    sorting = order.descending(labels, valid)
-    labels, scores = order.take(labels, sorting), order.take(scores, sorting)
-    valid = order.take(valid, sorting)
-    sums, scores = suffix_sums(scores, valid)
-    beyond = ops.concatenate([sums, ops.zeros_like(sums[:, :1])], axis=1)
-    lower = order.take(beyond, groups(labels, valid)[1])
+    labels, scores, valid = by_label(labels, scores, valid)
+    powers, scores = exponentials(scores, valid)
+    _, end = group_bounds(labels, valid)
+    lower = order.take(ops.pad(suffix_sums(powers), ((0, 0), (0, 1))), end)
     each = ops.log(ops.exp(scores) + lower) - scores
-    gains = ops.where(valid, ops.power(2.0, labels) - 1.0, ops.zeros_like(labels))
+    gains = ops.where(valid, pow_minus_1(labels), ops.zeros_like(labels))
     return ops.sum(gains * ops.cast(each, "float32"), axis=1)
+
+
+def _efron(labels: Any, scores: Any, valid: Any, discount: Any) -> Any:
+    """Returns the loss of sorted lists; see `list_mle`.
+
+    With its own gradient, of prefix sums, since the gradient of a gather is slow: `e^s_i` counts in
+    the sums of all places above its group in full, and in those of its group in the part that is
+    still there.
+    """
+    start, end = group_bounds(labels, valid)
+    place = ops.arange(ops.shape(labels)[1], dtype="int32")[None]
+    gone = ops.cast(place - start, "float64") / ops.cast(end - start, "float64")
+    ones = ops.cast(valid, "float64")
+    places = ones * _places(ones, discount)
+    own = places
+    if discount is not None:
+        # A score may stand at any place of its group: its discount is their mean.
+        before = ops.pad(ops.cumsum(places, axis=1), ((0, 0), (1, 0)))
+        until_start, until_end = at_bounds(before, (start, end))
+        own = ones * (until_end - until_start) / ops.cast(end - start, "float64")
+
+    @ops.custom_gradient
+    def run(scores: Any) -> tuple[Any, Callable[..., Any]]:
+        powers, scores = exponentials(scores, valid)
+        from_start, from_end = at_bounds(
+            ops.pad(suffix_sums(powers), ((0, 0), (0, 1))), (start, end)
+        )
+        remaining = ops.where(valid, (1.0 - gone) * from_start + gone * from_end, 1.0)
+        found = ops.sum(ops.log(remaining) * places - scores * own, axis=1)
+
+        def gradient(*upstream: Any) -> Any:
+            # In full until the group begins: its part that is gone until there, and of all that
+            # was still there until the group ends.
+            each = places / remaining
+            was_gone = ops.pad(ops.cumsum(each * gone, axis=1), ((0, 0), (1, 0)))
+            was_there = ops.pad(ops.cumsum(each * (1.0 - gone), axis=1), ((0, 0), (1, 0)))
+            counts = order.take(was_gone, start) + order.take(was_there, end)
+            slopes = powers * counts - own
+            return upstream[-1][:, None] * ops.cast(slopes, "float32")
+
+        return ops.cast(found, "float32"), gradient
+
+    return run(scores)
 
 
 def list_mle(
@@ -106,31 +182,13 @@ def list_mle(
             remains after k of their n is replaced by its mean over all orders, which is Efron's
             way: with G the sum over the group and R that below it, `R + G * (n - k) / n`.
     """
-    sorting = order.descending(labels, valid)
-    labels, scores = order.take(labels, sorting), order.take(scores, sorting)
-    valid = order.take(valid, sorting)
+    labels, scores, valid = by_label(labels, scores, valid)
     if tfr_compatible:
-        sums, scores = suffix_sums(padded(scores, valid, LOG_EPSILON), ops.ones_like(valid))
-        each = ops.log(sums) - scores
-        return ops.cast(ops.sum(each * _places(each, discount), axis=1), "float32")
-    sums, scores = suffix_sums(scores, valid)
-    start, end = groups(labels, valid)
-    beyond = ops.concatenate([sums, ops.zeros_like(sums[:, :1])], axis=1)
-    place = ops.arange(ops.shape(labels)[1], dtype="int32")[None]
-    # What part of the group is gone at this place.
-    part = ops.cast(place - start, "float64") / ops.cast(end - start, "float64")
-    remaining = (1.0 - part) * order.take(beyond, start) + part * order.take(beyond, end)
-    ones = ops.ones_like(remaining)
-    places = ops.where(valid, _places(remaining, discount), ops.zeros_like(remaining))
-    terms = ops.log(ops.where(valid, remaining, ones)) * places
-    if discount is not None:
-        # A score may stand at any place of its group: its discount is their mean.
-        total = ops.concatenate([ops.zeros_like(places[:, :1]), ops.cumsum(places, axis=1)], axis=1)
-        mean = (order.take(total, end) - order.take(total, start)) / ops.cast(
-            end - start, "float64"
-        )
-        places = ops.where(valid, mean, ops.zeros_like(mean))
-    return ops.cast(ops.sum(terms - scores * places, axis=1), "float32")
+        scores, valid = padded(scores, valid, LOG_EPSILON), ops.ones_like(valid)
+        powers, scores = exponentials(scores, valid)
+        each = (ops.log(suffix_sums(powers)) - scores) * _places(scores, discount)
+        return ops.cast(ops.sum(each, axis=1), "float32")
+    return _efron(labels, scores, valid, discount)
 
 
 def _places(like: Any, discount: Any) -> Any:
@@ -175,7 +233,8 @@ def coupled_rank_distil(
     repeated = ops.reshape(ops.zeros_like(noise) + scores[:, None], (-1, size))
     scores = order.take(repeated, sorting)
     valid = order.take(ops.reshape(present, (-1, size)), sorting)
-    sums, scores = suffix_sums(scores, valid)
+    powers, scores = exponentials(scores, valid)
+    sums = suffix_sums(powers)
     place = ops.arange(size, dtype="float32")[None]
     if tfr_compatible:
         # The places already taken stay in the sum, with score log(1e-10).
@@ -200,8 +259,17 @@ def mixture_em(labels: Any, scores: Any, valid: Any, alpha: float) -> Any:
         valid: `(batch, list)`.
         alpha: How sharply models are told apart.
     """
-    each = binary_crossentropy(labels[..., None], scores)
-    of_models = ops.sum(ops.where(valid[..., None], each, ops.zeros_like(each)), axis=1)
+    # Model by model: along a short last axis everything is slow.
+    of_models = ops.stack(
+        [
+            ops.sum(ops.where(valid, each, ops.zeros_like(each)), axis=1)
+            for each in (
+                binary_crossentropy(labels, padded(of_model, valid, 0.0))
+                for of_model in ops.unstack(scores, axis=-1)
+            )
+        ],
+        axis=-1,
+    )
     shares = ops.stop_gradient(ops.softmax(-alpha * of_models, axis=-1))
     return ops.sum(shares * of_models, axis=-1)
 

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 from keras import ops
 
+from recs.losses.functional.ranking import hinge as counted_hinge
 from recs.losses.functional.ranking import order, tiles
 from recs.losses.functional.ranking.lists import Lists, item_weights
 
 # A lag at which every loss here is 0, and its slope too.
 FAR = -1e30
 
-# By how much an item must lead for the hinge loss to be 0. Added to scores, not to pairs.
-MARGIN = 1.0
-
 # The term of a pair and its slope, given the lag: by how much the better item is behind.
 PairLoss = Callable[[Any], tuple[Any, Any]]
 
 
 def hinge(lag: Any) -> tuple[Any, Any]:
-    """Returns `max(0, lag)` and its slope; with `MARGIN` in the lag that is the hinge loss."""
-    value = ops.relu(lag)
+    """Returns `max(0, 1 + lag)` and its slope."""
+    value = ops.relu(lag + 1.0)
     return value, ops.sign(value)
 
 
@@ -69,6 +68,9 @@ def losses(
         return _neighbours(
             pair_loss, lists, lambda_weight, per_item=per_item, tfr_compatible=tfr_compatible
         )
+    if pair_loss is hinge and lambda_weight is None and not per_item:
+        plain = dataclasses.replace(lists, weights=None, negative=None)
+        return counted_hinge.total(lists, lambda: losses(hinge, plain, per_item=True))
     pairs, terms = _prepared(lists, lambda_weight, tfr_compatible)
     infinity = ops.full_like(lists.labels, float("inf"))
     terms |= {
@@ -78,19 +80,16 @@ def losses(
         "lower": ops.where(lists.valid, lists.labels, infinity),
         "weight": item_weights(lists),
     }
-    # Half of the pairs are saved by sorting, which costs more than that for the cheapest loss.
-    times = 0 if pair_loss is hinge else tiles.halvings(lists.labels.shape[1])
+    times = tiles.halvings(lists.labels.shape[1])
     sorting = None
     if times:
         sorting = order.descending(lists.labels, lists.valid)
         packed = order.take(ops.stack(list(terms.values()), axis=-1), sorting)
         terms = {name: packed[..., i] for i, name in enumerate(terms)}
 
-    margin = MARGIN if pair_loss is hinge else 0.0
-
     def one(first: Any, second: Any) -> tuple[Any, Any]:
         above = first.upper > second.lower
-        lag = (second.scores + margin if margin else second.scores) - first.scores
+        lag = second.scores - first.scores
         if lambda_weight is None:
             return pair_loss(ops.where(above, lag, FAR))
         value, slope = pair_loss(lag)
@@ -172,14 +171,13 @@ def _neighbours(
     first = _Namespace({name: x[:, :-1] for name, x in terms.items()})
     second = _Namespace({name: x[:, 1:] for name, x in terms.items()})
     lag = scores[:, 1:] - scores[:, :-1]
-    margin = MARGIN if pair_loss is hinge else 0.0
     both = first.present * second.present
     found = []
     for a, b, sign in ((first, second, 1.0), (second, first, -1.0)):
         counts = ops.logical_and(both > 0, a.labels > b.labels)
         factor = pairs(a, b)
         factor = ops.where(counts, factor, ops.zeros_like(factor)) * a.weight
-        found.append(_value(pair_loss, sign * lag + margin) * factor)
+        found.append(_value(pair_loss, sign * lag) * factor)
     if not per_item:
         return ops.sum(found[0] + found[1], axis=1)
     each = ops.pad(found[0], ((0, 0), (0, 1))) + ops.pad(found[1], ((0, 0), (1, 0)))

@@ -57,7 +57,7 @@ def click_em(
         exam_weight: Weight of the examination's part.
         relevance_weight: Weight of the relevance's part.
     """
-    examined, relevant = scores[..., 0], scores[..., 1]
+    examined, relevant = (_only(x, valid) for x in ops.unstack(scores, axis=-1))
     clicked = labels >= 1.0
     one = ops.ones_like(examined)
     was_examined = ops.where(clicked, one, ops.sigmoid(examined - ops.softplus(relevant)))
