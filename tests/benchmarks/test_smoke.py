@@ -22,6 +22,7 @@ def test_there_are_benchmarks():
         "insertion",
         "lookup",
         "memory",
+        "ranking_losses",
         "records",
         "scale",
         "strings",

@@ -231,3 +231,51 @@ def test_lambda_weights_are_saved_with_the_loss():
         again = losses.PairwiseLogisticLoss.from_config(loss.get_config())
         assert type(again.lambda_weight) is type(weight)
         assert float(again(LABELS, SCORES)) == float(loss(LABELS, SCORES))
+
+
+def _all_kinds():
+    ndcg = losses.NDCGLambdaWeight(topn=3)
+    made = {of_class.__name__: of_class() for of_class in PAIR}
+    made |= {
+        "ndcg": losses.PairwiseLogisticLoss(lambda_weight=ndcg),
+        "yeti": losses.PairwiseLogisticLoss(lambda_weight=losses.YetiDCGLambdaWeight()),
+        "mse-ndcg": losses.PairwiseMSELoss(lambda_weight=ndcg),
+    }
+    for key in ("softmax", "calibrated_softmax", "unique_softmax", "list_mle", "approx_ndcg"):
+        made[key] = losses.get(f"{key}_loss")
+    return made
+
+
+@pytest.mark.parametrize("name", _all_kinds())
+@pytest.mark.parametrize("how", ["xla", "unknown-shape"])
+def test_graphs(name, how):
+    loss = _all_kinds()[name]
+    spec = tf.TensorSpec([None, None], tf.float32)
+
+    def step(labels, scores):
+        with tf.GradientTape() as tape:
+            tape.watch(scores)
+            value = loss(labels, scores)
+        return value, tape.gradient(value, scores)
+
+    compiled = (
+        tf.function(step, jit_compile=True)
+        if how == "xla"
+        else tf.function(step, input_signature=(spec, spec))
+    )
+    for rows, size in ((4, 40), (2, 7)):
+        given = tf.constant(LABELS[:rows, :size]), tf.constant(SCORES[:rows, :size])
+        for got, want in zip(compiled(*given), step(*given), strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+
+
+def test_groups_of_lists_give_what_a_single_group_gives(monkeypatch):
+    from recs.losses.functional.ranking import tiles
+
+    for of_class in (*PAIR, losses.ApproxNDCGLoss):
+        want = float(of_class()(LABELS, SCORES, WEIGHTS))
+        for largest in (1, 5000):
+            with monkeypatch.context() as patch:
+                patch.setattr(tiles, "LARGEST", largest)
+                got = float(of_class()(LABELS, SCORES, WEIGHTS))
+            np.testing.assert_allclose(got, want, rtol=1e-5)
