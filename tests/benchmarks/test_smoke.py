@@ -16,15 +16,20 @@ SCRIPTS = sorted(p for p in FOLDER.glob("*.py") if "__main__" in p.read_text())
 
 def test_there_are_benchmarks():
     assert {p.stem for p in SCRIPTS} >= {
+        "brute_force",
+        "corpus_metrics",
         "embedding_step",
         "epoch",
         "grouped",
+        "in_batch_loss",
         "insertion",
         "lookup",
         "memory",
         "ranking_losses",
+        "ranking_losses",
         "records",
         "scale",
+        "state",
         "strings",
         "threads",
         "train_step",
