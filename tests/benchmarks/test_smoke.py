@@ -26,7 +26,6 @@ def test_there_are_benchmarks():
         "lookup",
         "memory",
         "ranking_losses",
-        "ranking_losses",
         "records",
         "scale",
         "state",
