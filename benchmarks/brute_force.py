@@ -43,14 +43,17 @@ def ways(candidates: int) -> dict:
 
     brute = BruteForce(k=k).index(rows, ids)
     count = (candidates + STREAMED - 1) // STREAMED
-    batches = tf.data.Dataset.range(count).map(
-        lambda n: (tf.constant(ids)[n * STREAMED :][:STREAMED], rows[n * STREAMED :][:STREAMED])
-    )
+    held = tf.constant(ids)
+
+    def part(number):
+        places = slice(number * STREAMED, (number + 1) * STREAMED)
+        return held[places], rows[places]
+
+    batches = tf.data.Dataset.range(count).map(part)
     stream = Streaming(k=k, num_parallel_calls=1).index_from_dataset(batches)
     traced = {"BruteForce": tf.function(brute), "Streaming": tf.function(stream)}
-    ids = tf.constant(ids)
     return {
-        "matmul + top_k": lambda: _numpy(peer(queries, rows, ids)),
+        "matmul + top_k": lambda: _numpy(peer(queries, rows, held)),
         **{name: lambda f=f: _numpy(f(queries)) for name, f in traced.items()},
     }
 

@@ -28,8 +28,8 @@ PAGES = [
     "optimizers",
     "ranking_losses",
     "records",
-    "warm_start",
     "retrieval",
+    "warm_start",
 ]
 GUIDES = [ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in PAGES)]
 GLOBALS = {"recs": recs, "keras": keras, "np": np, "tf": tf}

@@ -10,11 +10,12 @@ import tensorflow as tf
 
 from recs.errors import explain
 from recs.layers.factorized_top_k import inclusion
-from recs.layers.factorized_top_k.best import best_columns, count_rows_above
+from recs.layers.factorized_top_k.best import SCORES_AT_ONCE, best_columns, count_rows_above
 from recs.layers.factorized_top_k.top_k import TopK, after_check
 
-# Candidates that are scored in one step: fewer would be merged too often.
-ROWS_AT_ONCE = 8192
+# Candidates that are scored in one step, by the number of queries: fewer would be merged too often,
+# more would take too much memory.
+FEWEST_AT_ONCE, MOST_AT_ONCE = 2048, 2**16
 
 
 @dataclasses.dataclass
@@ -148,7 +149,7 @@ class Streaming(TopK):
             rows = tf.cast(batch[-1], queries.dtype)
             return count_rows_above(lambda some: self._compute_score(queries, some), rows, limits)
 
-        counts = self._large_batches(dataset).map(
+        counts = self._large_batches(dataset, queries).map(
             count, num_parallel_calls=self._num_parallel_calls
         )
         return counts.reduce(tf.zeros(tf.shape(limits), tf.int32), tf.add)
@@ -187,7 +188,7 @@ class Streaming(TopK):
 
         empty = tf.stack([tf.shape(queries)[0], 0])
         start = (tf.zeros(empty, queries.dtype), _no_ids(empty, id_dtype))
-        counted = self._large_batches(dataset).scan(tf.constant(0), _counted)
+        counted = self._large_batches(dataset, queries).scan(tf.constant(0), _counted)
         scored = counted.map(best_of_batch, num_parallel_calls=self._num_parallel_calls)
         try:
             scores, ids = scored.reduce(start, merge)
@@ -195,9 +196,13 @@ class Streaming(TopK):
             raise self._explained(error) from error
         return scores, ids
 
-    def _large_batches(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+    def _large_batches(self, dataset: tf.data.Dataset, queries: tf.Tensor) -> tf.data.Dataset:
         """Returns the dataset in batches worth a call, where it does not matter how it came."""
-        return dataset.rebatch(ROWS_AT_ONCE) if self._handle_incomplete_batches else dataset
+        if not self._handle_incomplete_batches:
+            return dataset
+        rows = SCORES_AT_ONCE // tf.maximum(tf.shape(queries)[0], 1)
+        rows = tf.clip_by_value(rows, FEWEST_AT_ONCE, MOST_AT_ONCE)
+        return dataset.rebatch(tf.cast(rows, tf.int64))
 
     def _best(self, scores: tf.Tensor, k: Any, what: str) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the `k` best columns and where they were."""
