@@ -10,19 +10,17 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from recs.data.columns import Lists
-from recs.data.ragged_column import RaggedColumn
 from recs.errors import explain
 from recs.layers.sequence import SASRec, SequenceEncoder
+from recs.losses.functional import in_batch
 from recs.models.encode import in_batches
+from recs.models.histories import as_column, seen_and
 from recs.models.recommendations import Recommendations
 from recs.models.recommender import Recommender
+from recs.models.sampled_softmax import same_ids, sampled_softmax
 from recs.models.sequence_tower import SequenceTower
 from recs.models.tower import Tower
 from recs.tasks.retrieval import Retrieval
-
-# Far below every score; the softmax does not notice it.
-_NEVER = -1e30
 
 
 @keras.saving.register_keras_serializable("recs")
@@ -38,11 +36,12 @@ class SequentialRetrieval(Recommender):
     (Kang & McAuley train so). With `V` such predictions in a batch, the loss is the softmax of
     each one's own item against
 
-    - by default the items of the others, by `recs.tasks.Retrieval`: `V * V` scores, so take small
-      batches with `"all"`. Popular items are negatives more often, which `correct_sampling` takes
+    - by default the items of the others, by `recs.tasks.Retrieval`: `V * V` scores, which with
+      `"all"` is much memory. Popular items are negatives more often; `correct_sampling` takes that
       out.
-    - with `negatives=m`, `m` items drawn anew for each step, uniformly from all that
-      `set_popularity` named: `V * m` scores.
+    - with `negatives=m`, `m` of them, drawn anew for each step: `V * m` scores, whatever the batch.
+    - with `negatives_from="catalogue"` as well, `m` items drawn uniformly from all that
+      `set_popularity` named; there is nothing to correct then.
 
     Masking: as for `SequenceTower`. State: towers, popularity, the index, ids and titles, all in
     `.keras` files.
@@ -56,7 +55,10 @@ class SequentialRetrieval(Recommender):
         mask_key: The id that stands for padding in dense histories. Defaults to `None`: none does.
         share_items: bool. Whether history and items share a table. Defaults to `True`.
         positions: `"last"` or `"all"`. Defaults to `"last"`.
-        negatives: int. How many items each step draws. Defaults to `None`: those of the batch.
+        negatives: int. How many negatives a step draws for all its predictions. Defaults to `None`:
+            every item of the batch is one.
+        negatives_from: `"batch"` or `"catalogue"`: where they are drawn from. Defaults to
+            `"batch"`.
         normalize: bool. Whether vectors have length 1; use a temperature near 0.1 then. Defaults
             to `False`.
         temperature: float, positive. Below 1 it sharpens the softmax. Defaults to `1.0`.
@@ -64,8 +66,8 @@ class SequentialRetrieval(Recommender):
             to `0.0`.
         item_bias: bool. Whether each item has a number of its own in all its scores; a user
             without a history then gets what most like. Defaults to `False`.
-        correct_sampling: bool. Whether to subtract `log p_i` of in-batch negatives. Defaults to
-            `False`.
+        correct_sampling: bool. Whether to subtract `log p_i` from the scores of items that come
+            from the batch. Defaults to `False`.
         remove_accidental_hits: bool. Whether a row's own item is no negative of it. Defaults to
             `True`.
         seed: int. Decides the initial values of the embeddings. Defaults to `None`: drawn from
@@ -111,6 +113,7 @@ class SequentialRetrieval(Recommender):
         share_items: bool = True,
         positions: Literal["last", "all"] = "last",
         negatives: int | None = None,
+        negatives_from: Literal["batch", "catalogue"] = "batch",
         normalize: bool = False,
         temperature: float = 1.0,
         regularization: float = 0.0,
@@ -126,6 +129,12 @@ class SequentialRetrieval(Recommender):
             raise self._bad("`positions`", "must be 'last' or 'all'", f"positions={positions!r}")
         if negatives is not None and (not isinstance(negatives, int) or negatives < 1):
             raise self._bad("`negatives`", "must be a positive integer", f"negatives={negatives!r}")
+        if negatives_from not in (("batch",) if negatives is None else ("batch", "catalogue")):
+            raise self._bad(
+                "`negatives_from`",
+                "must be 'batch', or with a number of `negatives` 'catalogue'",
+                f"negatives_from={negatives_from!r}, negatives={negatives}",
+            )
         self._arguments = {
             "item": item,
             "history": history,
@@ -135,6 +144,7 @@ class SequentialRetrieval(Recommender):
             "share_items": share_items,
             "positions": positions,
             "negatives": negatives,
+            "negatives_from": negatives_from,
             "normalize": normalize,
             "temperature": temperature,
             "regularization": regularization,
@@ -175,7 +185,8 @@ class SequentialRetrieval(Recommender):
                 "Give `GRU4Rec` an `output_dim`, or the model another `embedding_dim`.",
             )
         self.correct_sampling = correct_sampling
-        self.positions, self.negatives, self.temperature = positions, negatives, temperature
+        self.positions, self.temperature = positions, temperature
+        self.negatives, self.negatives_from = negatives, negatives_from
         self.remove_accidental_hits = remove_accidental_hits
         self.task = Retrieval(
             temperature=temperature, remove_accidental_hits=remove_accidental_hits
@@ -233,12 +244,12 @@ class SequentialRetrieval(Recommender):
         else:
             queries = self.query_tower(inputs, training=training)
         candidates = tower({tower.column: items}, training=training)
-        if self.negatives is not None:
-            return self._sampled_loss(queries, candidates, items, training)
         probability = None
-        if self.correct_sampling:
+        if self.correct_sampling and self.negatives_from == "batch":
             self._check_popularity("correct_sampling")
             probability = self.popularity(items)[:, 0]
+        if self.negatives is not None:
+            return self._sampled_loss(queries, candidates, items, probability, training)
         return self.task(
             queries,
             candidates,
@@ -248,23 +259,29 @@ class SequentialRetrieval(Recommender):
             compute_metrics=not training,
         )
 
-    def _sampled_loss(self, queries: Any, candidates: Any, items: Any, training: bool) -> Any:
+    def _sampled_loss(
+        self, queries: Any, candidates: Any, items: Any, probability: Any, training: bool
+    ) -> Any:
         """Returns the softmax of each query's own candidate against items drawn for all."""
-        drawn = self._drawn()
-        others = self.candidate_tower({self.candidate_tower.column: drawn}, training=training)
-        queries, candidates, others = (
-            ops.cast(x, "float32") / scale
-            for x, scale in ((queries, self.temperature), (candidates, 1.0), (others, 1.0))
+        own_log_p = negative_log_p = None
+        if self.negatives_from == "batch":
+            rows = self._rows(tf.shape(items)[0])
+            drawn, others = tf.gather(items, rows), ops.take(candidates, rows, axis=0)
+            if probability is not None:
+                own_log_p = in_batch.log_probability(probability, "float32")
+                negative_log_p = ops.take(own_log_p, rows)
+        else:
+            drawn = self._drawn()
+            others = self.candidate_tower({self.candidate_tower.column: drawn}, training=training)
+        return sampled_softmax(
+            queries,
+            candidates,
+            others,
+            temperature=self.temperature,
+            own_log_p=own_log_p,
+            negative_log_p=negative_log_p,
+            hits=same_ids(items, drawn) if self.remove_accidental_hits else None,
         )
-        own = ops.sum(queries * candidates, axis=-1)
-        scores = ops.matmul(queries, ops.transpose(others))
-        if self.remove_accidental_hits:
-            number = tf.unique(tf.concat([items, drawn], axis=0)).idx
-            count = tf.shape(items)[0]
-            hit = tf.equal(number[:count, None], number[count:])
-            scores = ops.where(hit, ops.cast(_NEVER, scores.dtype), scores)
-        logits = ops.concatenate([own[:, None], scores], axis=1)
-        return ops.sum(ops.logsumexp(logits, axis=1) - own)
 
     def _drawn(self) -> tf.Tensor:
         """Returns ids, uniform over the items that training knows."""
@@ -272,10 +289,13 @@ class SequentialRetrieval(Recommender):
         with tf.init_scope():
             self._fill_pool()  # Popularity may have been loaded since.
         pool = self._pool.read_value()
-        rows = keras.random.uniform((self.negatives,), seed=self._draws)
-        count = tf.shape(pool)[0]
-        rows = tf.cast(rows * tf.cast(count, rows.dtype), tf.int32)
-        return tf.gather(pool, tf.minimum(rows, count - 1))  # A product may round up to `count`.
+        return tf.gather(pool, self._rows(tf.shape(pool)[0]))
+
+    def _rows(self, count: Any) -> tf.Tensor:
+        """Returns as many row numbers below `count` as there are negatives, each drawn alike."""
+        drawn = keras.random.uniform((self.negatives,), dtype="float32", seed=self._draws)
+        rows = tf.cast(drawn * tf.cast(count, tf.float32), tf.int32)
+        return tf.minimum(rows, tf.maximum(count - 1, 0))  # A product may round up to `count`.
 
     def query_vectors(self, histories: Any) -> np.ndarray:
         """Returns the vectors of users with these histories, `(users, dim)` float32.
@@ -308,24 +328,11 @@ class SequentialRetrieval(Recommender):
                 or `k` exceeds it.
         """
         column = self._column(histories)
-        if exclude_seen:
-            seen = [_texts(row) for row in column.to_list()]
-            more = [[]] * len(seen) if exclude is None else exclude
-            if len(more) == len(seen):  # Or it is refused where it is used.
-                exclude = [[*own, *others] for own, others in zip(seen, more, strict=True)]
-            else:
-                exclude = more
-        return self._best(self.query_vectors(column), k, exclude)
+        excluded = seen_and(column, exclude) if exclude_seen else exclude
+        return self._best(self.query_vectors(column), k, excluded)
 
     def _column(self, histories: Any) -> Any:
-        """Returns histories as a column of lists, or as the ragged tensor they are."""
-        if isinstance(histories, Mapping):
-            histories = histories[self.query_tower.column]
-        if isinstance(histories, Lists | tf.RaggedTensor):
-            return histories
-        column = RaggedColumn.from_lists(histories)
-        dtype = object if self.query_tower.id_dtype == "string" else np.int64
-        return RaggedColumn(column.values.astype(dtype), column.row_splits)
+        return as_column(histories, self.query_tower.column, self.query_tower.id_dtype)
 
     def serving_signatures(self) -> dict[str, Any]:
         """Returns what a server offers: `serving_default`, `top_k`, `unseen` and the embeddings.
@@ -386,7 +393,3 @@ def _next_items(histories: tf.RaggedTensor, items: tf.Tensor) -> tf.Tensor:
     """
     followed = tf.concat([histories, tf.cast(items, histories.dtype)[:, None]], axis=1)
     return followed[:, 1:].flat_values
-
-
-def _texts(row: list[Any]) -> list[Any]:
-    return [one.decode() if isinstance(one, bytes) else one for one in row]

@@ -121,10 +121,18 @@ def test_padding_is_not_inserted_and_not_trained():
 
 
 @pytest.mark.parametrize("positions", ["last", "all"])
-@pytest.mark.parametrize("negatives", [None, 7])
-def test_the_loss_is_the_softmax_of_what_follows(positions, negatives, monkeypatch):
-    model = made(positions=positions, negatives=negatives, temperature=0.5, item_bias=True,
-                 correct_sampling=negatives is None)  # fmt: skip
+@pytest.mark.parametrize(
+    ("negatives", "negatives_from"), [(None, "batch"), (7, "batch"), (7, "catalogue")]
+)
+def test_the_loss_is_the_softmax_of_what_follows(positions, negatives, negatives_from, monkeypatch):
+    model = made(
+        positions=positions,
+        negatives=negatives,
+        negatives_from=negatives_from,
+        temperature=0.5,
+        item_bias=True,
+        correct_sampling=True,
+    )
     rng = np.random.default_rng(0)
     vector = dict(zip(NAMES, rng.normal(size=(6, 8)), strict=True))
     bias = dict(zip(NAMES, rng.normal(size=6), strict=True))
@@ -144,8 +152,13 @@ def test_the_loss_is_the_softmax_of_what_follows(positions, negatives, monkeypat
         whole = [[*h, i] for h, i in zip(histories, items, strict=True)]
         pairs = [(row[:n], row[n]) for row in whole for n in range(1, len(row))]
     drawn = ["f", "d", "a", "a", "b", "c", "e"]
-    if negatives:
+    if negatives_from == "catalogue":
         monkeypatch.setattr(type(model), "_drawn", lambda self: tf.constant(drawn))
+    elif negatives:
+        which = [len(pairs) - 1, 0, 1, 1, 0, 2, 0]
+        drawn = [pairs[row][1] for row in which]
+        monkeypatch.setattr(type(model), "_rows", lambda self, count: tf.constant(which))
+    corrected = negatives_from == "batch"  # what is drawn uniformly needs no correction
     expected = 0.0
     for number, (history, item) in enumerate(pairs):
         # Positions count from the end of the whole window, so the encoder sees it whole.
@@ -160,19 +173,20 @@ def test_the_loss_is_the_softmax_of_what_follows(positions, negatives, monkeypat
             return (query @ vector[one] + bias[one]) / 0.5
 
         others = drawn if negatives else [i for n, (_, i) in enumerate(pairs) if n != number]
-        correction = np.log(share[item]) if negatives is None else 0.0
+        correction = np.log(share[item]) if corrected else 0.0
         own = score(item) - correction
         logits = [own]
         for other in others:
             if other != item:
-                logits.append(score(other) - (np.log(share[other]) if negatives is None else 0.0))
+                logits.append(score(other) - (np.log(share[other]) if corrected else 0.0))
         expected += np.log(np.exp(logits).sum()) - own
     batch = {"history": tf.ragged.constant(histories), "item": tf.constant(items)}
     assert float(model.compute_loss(batch)) == pytest.approx(expected, rel=1e-4)
 
 
 def test_negatives_are_drawn_anew_and_uniformly_over_known_items():
-    model = made(negatives=600, id_dtype="int64").set_popularity({7: 1000, -3: 1, 2**62: 1})
+    model = made(negatives=600, negatives_from="catalogue", id_dtype="int64")
+    model.set_popularity({7: 1000, -3: 1, 2**62: 1})
     step = tf.function(model._drawn)
     first, second = step().numpy(), step().numpy()
     assert (first != second).any()
@@ -180,7 +194,7 @@ def test_negatives_are_drawn_anew_and_uniformly_over_known_items():
     assert values.tolist() == [-3, 7, 2**62]
     assert counts.min() > 150
     with pytest.raises(ValueError, match=r"set_popularity\(train\.item_counts\(\)\)"):
-        made(negatives=5)._drawn()
+        made(negatives=5, negatives_from="catalogue")._drawn()
 
 
 @pytest.mark.parametrize(
@@ -190,7 +204,8 @@ def test_negatives_are_drawn_anew_and_uniformly_over_known_items():
         ("gru", {}),
         ("mean", {"share_items": False}),
         ("sasrec", {"positions": "all"}),
-        ("gru", {"positions": "all", "negatives": 5, "item_bias": True}),
+        ("gru", {"positions": "all", "negatives": 9, "item_bias": True}),
+        ("gru", {"negatives": 5, "negatives_from": "catalogue"}),
         ("sasrec", {"normalize": True, "temperature": 0.1}),
     ],
 )
@@ -253,6 +268,8 @@ def test_wrong_arguments_are_refused():
         made(positions="first")
     with pytest.raises(ValueError, match=r"`negatives` must be a positive integer"):
         made(negatives=0)
+    with pytest.raises(ValueError, match=r"`negatives_from` must be 'batch', or with a number"):
+        made(negatives_from="catalogue")
     with pytest.raises(ValueError, match=r"as long as the items', 8\. Received: 12"):
         SequentialRetrieval(GRU4Rec(12), embedding_dim=8)
     with pytest.raises(ValueError, match=r"`encoder` must be a layer of `recs\.layers\.sequence`"):
@@ -321,7 +338,8 @@ def test_a_saved_model_recommends_the_same_in_a_new_process(tmp_path, encoder):
 
 
 def test_a_loaded_model_goes_on_training(tmp_path):
-    trained(epochs=1, negatives=4, share_items=False).save(tmp_path / "model.keras")
+    drawn = {"negatives": 4, "negatives_from": "catalogue"}
+    trained(epochs=1, share_items=False, **drawn).save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     before = loaded.candidate_tower.embedding.table.lookup(["a"])
     data = sequences.windows(LOG, 4).to_dataset(["history", "item"], batch_size=16)
