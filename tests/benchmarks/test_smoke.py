@@ -29,6 +29,7 @@ def test_there_are_benchmarks():
         "records",
         "scale",
         "state",
+        "sequences",
         "strings",
         "threads",
         "train_step",

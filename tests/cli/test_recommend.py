@@ -14,6 +14,30 @@ def run(config, tmp_path):
     return str(tmp_path / "runs" / "small" / "1")
 
 
+SEQUENTIAL = {
+    "class_path: recs.models.TwoTower": "class_path: recs.models.SequentialRetrieval",
+    "{user: who, item: what, embedding_dim: 4, id_dtype: int64, item_features: [kind]}": (
+        "{encoder: {class_path: recs.layers.sequence.GRU4Rec, init_args: {max_length: 3}}, "
+        "item: what, embedding_dim: 4, id_dtype: int64}"
+    ),
+    "RetrievalEvaluation": "SequentialEvaluation",
+}
+
+
+def test_a_model_of_sequences_is_asked_with_the_users_history(config, tmp_path, capsys):
+    path = config("int64", **SEQUENTIAL)
+    assert main(["train", path, "--runs", str(tmp_path / "runs"), "--epochs", "1"]) == 0
+    run = str(tmp_path / "runs" / "small" / "1")
+    capsys.readouterr()
+    assert main(["recommend", run, "--user", "1", "-k", "100"]) == 0
+    shown = capsys.readouterr().out
+    assert "seen items left out" in shown
+    assert 0 < shown.count("Film ") < 12
+    assert main(["evaluate", run]) == 0
+    assert "popularity" in capsys.readouterr().out
+    assert main(["export", run]) == 0
+
+
 def test_users_and_what_they_may_look_like(run, capsys):
     capsys.readouterr()
     assert main(["recommend", run, "--user", "1", "--user", "99"]) == 2
