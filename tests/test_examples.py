@@ -30,6 +30,7 @@ PAGES = [
     "records",
     "retrieval",
     "warm_start",
+    "sequences",
 ]
 GUIDES = [ROOT / "README.md", *(ROOT / "docs" / f"{page}.md" for page in PAGES)]
 GLOBALS = {"recs": recs, "keras": keras, "np": np, "tf": tf}

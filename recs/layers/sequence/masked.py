@@ -50,5 +50,9 @@ def masked_softmax(scores: Any, allowed: Any) -> Any:
         scores: `(..., n)`.
         allowed: bools that broadcast to the shape of the scores.
     """
+    # Not Keras's, which warns of an axis of one, as a history of one item is.
     scores = ops.where(allowed, ops.cast(scores, "float32"), _NEVER)
-    return ops.softmax(scores, axis=-1) * ops.cast(allowed, "float32")
+    largest = ops.max(scores, axis=-1, keepdims=True, initial=_NEVER)
+    parts = ops.exp(scores - ops.stop_gradient(largest)) * ops.cast(allowed, "float32")
+    # The largest part is 1, so the sum is at least that wherever anything is allowed.
+    return parts / ops.maximum(ops.sum(parts, axis=-1, keepdims=True), 1.0)
