@@ -1,24 +1,9 @@
-"""The examples of docstrings and of the guide run."""
+"""The examples of the guide run; those of docstrings do in `tests/test_examples.py`."""
 
 from __future__ import annotations
 
 import doctest
-import importlib
 import pathlib
-
-import pytest
-
-import recs
-import recs.export
-import recs.layers  # examples say `recs.layers`
-
-
-@pytest.mark.parametrize("name", recs.export.__all__)
-def test_the_example_in_the_docstring_runs(name):
-    module = importlib.import_module(f"recs.export.{name}")
-    result = doctest.testmod(module, extraglobs={"recs": recs})
-    assert result.failed == 0
-    assert result.attempted > 5
 
 
 def test_the_guide_runs(tmp_path, monkeypatch):
