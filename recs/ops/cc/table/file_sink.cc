@@ -14,8 +14,6 @@ namespace recs {
 namespace {
 
 constexpr size_t kQueued = 8;  // blocks that wait to be written
-// The disk begins with what was written when there is so much of it, not only at the end.
-constexpr uint64_t kFlushBytes = uint64_t{8} << 20;
 
 }  // namespace
 
@@ -27,8 +25,7 @@ FileSink::FileSink(std::string path) : path_(std::move(path)) {
 
 FileSink::~FileSink() {
   StopThread();
-  if (file_ < 0) return;
-  close(file_);
+  if (!file_.is_open()) return;
   std::remove(temporary_.c_str());
 }
 
@@ -39,33 +36,15 @@ Status FileSink::Failed(const char* action, int error) const {
 }
 
 Status FileSink::Open() {
-  file_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  return file_ < 0 ? Failed("opening", errno) : Status();
-}
-
-Status FileSink::WriteAll(const char* data, size_t size) {
-  while (size > 0) {
-    const ssize_t some = write(file_, data, size);
-    if (some < 0 && errno == EINTR) continue;
-    if (some <= 0) return Failed("writing", some < 0 ? errno : ENOSPC);
-    data += some;
-    size -= static_cast<size_t>(some);
-    written_ += static_cast<uint64_t>(some);
-  }
-#ifdef __linux__
-  if (written_ - flushed_ >= kFlushBytes) {
-    sync_file_range(file_, static_cast<off64_t>(flushed_),
-                    static_cast<off64_t>(written_ - flushed_), SYNC_FILE_RANGE_WRITE);
-    flushed_ = written_;
-  }
-#endif
-  return {};
+  const int error = file_.Open(temporary_);
+  return error != 0 ? Failed("opening", error) : Status();
 }
 
 Status FileSink::WriteBlock(const std::string& block) {
   const uint64_t size = block.size();
-  Status written = WriteAll(reinterpret_cast<const char*>(&size), sizeof(size));
-  return written.ok() ? WriteAll(block.data(), block.size()) : written;
+  int error = file_.Write(reinterpret_cast<const char*>(&size), sizeof(size));
+  if (error == 0) error = file_.Write(block.data(), block.size());
+  return error != 0 ? Failed("writing", error) : Status();
 }
 
 void FileSink::WriteQueued() {
@@ -120,15 +99,16 @@ Status FileSink::Finish() {
   StopThread();
   if (!status_.ok()) return status_;
   const uint64_t end = 0;
-  if (Status written = WriteAll(reinterpret_cast<const char*>(&end), sizeof(end)); !written.ok()) {
-    return written;
+  int error = file_.Write(reinterpret_cast<const char*>(&end), sizeof(end));
+  if (error == 0) error = file_.Finish();
+  const char* action = "writing";
+  if (error == 0 && std::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    error = errno;
+    action = "renaming";
   }
-  if (fsync(file_) != 0) return Failed("writing", errno);
-  const int file = std::exchange(file_, -1);
-  if (close(file) != 0 || std::rename(temporary_.c_str(), path_.c_str()) != 0) {
-    const int error = errno;
+  if (error != 0) {
     std::remove(temporary_.c_str());
-    return Failed("renaming", error);
+    return Failed(action, error);
   }
   // The new name is on the disk only once the folder is.
   const size_t slash = path_.find_last_of('/');

@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 
+#include "table/output_file.h"
 #include "table/snapshot.h"
 
 namespace recs {
@@ -34,14 +35,11 @@ class FileSink final : public BlockSink {
   Status Failed(const char* action, int error) const;
   void WriteQueued();
   Status WriteBlock(const std::string& block);
-  Status WriteAll(const char* data, size_t size);
   void StopThread();
 
   std::string path_;
   std::string temporary_;
-  int file_ = -1;
-  uint64_t written_ = 0;
-  uint64_t flushed_ = 0;  // up to where the disk was asked to begin
+  OutputFile file_;
   std::thread thread_;
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
