@@ -88,7 +88,8 @@ class BackgroundCheckpoint(keras.callbacks.Callback):
 
         Raises:
             ValueError: the model has other tables or variables.
-            tf.errors.DataLossError: the state is damaged.
+            tf.errors.DataLossError: the state is damaged. The damaged table is as it was; those
+                before it have the saved state.
         """
         states = checkpoint_folder.complete(self.folder)
         if not states:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pathlib
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from recs.export.replace_folder import replace_folder
 from recs.export.static_index import check_row_dtype
 from recs.export.trace import Exported, static_look_ups, trace
 from recs.layers.table_anchor import layers_with_tables
-from recs.ops.table_resource import compiled_export
+from recs.ops.table_resource import TableResource, compiled_export
 
 
 def saved_model(
@@ -96,12 +95,21 @@ def saved_model(
         if stock_ops:
             for name, function in traced.items():
                 verify.check_graph(function.graph.as_graph_def(), where=f"signature '{name}'")
-        module = Exported(traced, [model])
-        with contextlib.nullcontext() if stock_ops else compiled_export():
-            tf.saved_model.save(module, str(beside), signatures=traced)
+        _write(Exported(traced, [model]), beside, traced, stock_ops)
         if stock_ops:
             verify.check_saved_model(beside)
     return pathlib.Path(path)
+
+
+def _write(
+    module: Exported, beside: pathlib.Path, traced: Mapping[str, Any], stock_ops: bool
+) -> None:
+    if stock_ops:
+        tf.saved_model.save(module, str(beside), signatures=traced)
+        return
+    tables = [r for r in module.resources if isinstance(r, TableResource)]
+    with compiled_export(tables, beside.parent) as module.files:
+        tf.saved_model.save(module, str(beside), signatures=traced)
 
 
 def _signatures(

@@ -106,6 +106,7 @@ class Exported(tf.Module):
         functions = list(traced.values())
         self.state = list({id(v): v for f in functions for v in f.graph.variables}.values())
         used = {id(tensor) for f in functions for tensor in f.captured_inputs}
+        self.files: list[tf.saved_model.Asset] = []  # the states of tables with the compiled op
         self.resources = [r for r in reachable_resources(roots) if id(r.resource_handle) in used]
 
 

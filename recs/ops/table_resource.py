@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import tempfile
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -78,6 +80,7 @@ class TableResource(StateResource):
         eviction: EvictionRule | None = None,
     ) -> None:
         super().__init__()
+        self._exported_state: tf.saved_model.Asset | None = None
         self.dim = dim
         self.key_dtype = tf.as_dtype(key_dtype)
         self.name = name
@@ -227,6 +230,17 @@ class TableResource(StateResource):
             **self._eviction.attributes(),
         )
 
+    def _initialize(self) -> None:
+        # What whoever loads a SavedModel does with the new resource.
+        if self._exported_state is not None:
+            ops().recs_table_restore(self.resource_handle, self._exported_state.asset_path)
+
+    def _serialize_to_tensors(self) -> dict[str, tf.Tensor]:
+        return {} if self._exported_state is not None else super()._serialize_to_tensors()
+
+    def _restore_from_tensors(self, restored: dict[str, tf.Tensor]) -> tf.Operation:
+        return super()._restore_from_tensors(restored) if restored else tf.no_op()
+
     def _export_to_saved_model_graph(self, *args: Any, **kwargs: Any) -> list[tf.Tensor]:
         """Warns that it needs the compiled op; TensorFlow calls it for SavedModels only."""
         if not _compiled_export_is_wanted.get():
@@ -248,13 +262,33 @@ _compiled_export_is_wanted: ContextVar[bool] = ContextVar("compiled_export", def
 
 
 @contextlib.contextmanager
-def compiled_export() -> Iterator[None]:
-    """Tells that a SavedModel with the compiled op is what is wanted, so that none warns of it."""
+def compiled_export(
+    tables: Iterable[TableResource] = (), folder: str | os.PathLike[str] | None = None
+) -> Iterator[list[tf.saved_model.Asset]]:
+    """Tells that a SavedModel with the compiled op is what is wanted, so that none warns of it.
+
+    Args:
+        tables: Those whose state goes into files of the SavedModel, in a stream, and not into
+            tensors, which would hold it in memory.
+        folder: Where these files are until TensorFlow has copied them. Defaults to `None`: where
+            the system has its temporary files.
+
+    Yields:
+        These files. What is exported must hold them, for TensorFlow to find them.
+    """
+    wanted = list(tables)
     token = _compiled_export_is_wanted.set(True)
-    try:
-        yield
-    finally:
-        _compiled_export_is_wanted.reset(token)
+    with tempfile.TemporaryDirectory(prefix=".recs_export_", dir=folder) as folder:
+        try:
+            for t, table in enumerate(wanted):
+                path = os.path.join(folder, f"table_{t:03d}")
+                table.save(path)
+                table._exported_state = tf.saved_model.Asset(path)
+            yield [table._exported_state for table in wanted]
+        finally:
+            _compiled_export_is_wanted.reset(token)
+            for table in wanted:
+                table._exported_state = None
 
 
 def _ratio(part: int, whole: int) -> float | None:

@@ -88,7 +88,8 @@ def restore(model: Any, path: pathlib.Path) -> dict[str, Any]:
 
     Raises:
         ValueError: the model has other tables or variables.
-        tf.errors.DataLossError: a file is damaged.
+        tf.errors.DataLossError: a file is damaged. Its table is as it was; those before it have
+            the saved state.
     """
     about = json.loads((path / MANIFEST).read_text())
     tables = tables_of(model)

@@ -93,7 +93,7 @@ def test_the_compiled_op_serves_tables_of_its_own(tmp_path, rng):
         if isinstance(layer, EmbeddingCollection):
             for table in layer.tables:
                 table.clear()
-    assert {"RecsTable", "RecsTablesFind", "RecsTableDeserialize"} <= serving.all_ops(path)
+    assert {"RecsTable", "RecsTablesFind", "RecsTableRestore"} <= serving.all_ops(path)
     serve = tf.saved_model.load(str(path)).signatures["serving_default"]
     answer = serve(**{name: tf.constant(value) for name, value in REQUEST.items()})
     assert_answer({name: value.numpy() for name, value in answer.items()}, expected)

@@ -68,8 +68,8 @@ def test_another_process_with_the_op_predicts_the_same(tmp_path, rng):
     for answer in json.loads(done.stdout.partition("answers ")[2]):
         for i, value in enumerate(expected):
             np.testing.assert_allclose(answer[f"output_{i}"], value, rtol=1e-6, atol=1e-7)
-    for path in paths:
-        assert {"RecsTable", "RecsTablesFind", "RecsTableDeserialize"} <= serving.all_ops(path)
+    for path, restores in zip(paths, ("RecsTableDeserialize", "RecsTableRestore"), strict=True):
+        assert {"RecsTable", "RecsTablesFind", restores} <= serving.all_ops(path)
 
 
 def test_each_loaded_model_has_tables_of_its_own(tmp_path, rng):
