@@ -47,6 +47,7 @@ GUIDES = {
     "recs.layers.factorized_top_k": ("retrieval", "from_tfrs"),
     "recs.layers.feature_interaction": ("from_tfrs",),
     "recs.layers.loss": ("retrieval", "from_tfrs"),
+    "recs.layers.multi_task": ("multi_task",),
     "recs.layers.negatives": ("retrieval",),
     "recs.layers.ranking": ("ranking_heads",),
     "recs.layers.sequence": ("sequences",),
@@ -55,7 +56,7 @@ GUIDES = {
     "recs.models": ("../README", "sequences", "data", "serving"),
     "recs.optimizers": ("optimizers",),
     "recs.plotting": ("cli", "data"),
-    "recs.tasks": ("../README", "retrieval", "ranking_heads"),
+    "recs.tasks": ("../README", "retrieval", "ranking_heads", "multi_task"),
     "recs.types": ("from_tfrs",),
     "recs.warm_start": ("warm_start",),
 }
