@@ -1,0 +1,172 @@
+"""Serialised lists to values, in TensorFlow's own ops: pipelines and servers run the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf import descriptor_pb2
+
+from recs.data.ranking.arrange import Flat
+from recs.data.ranking.ranking_feature import RankingFeature
+from recs.data.ranking.ranking_features import RankingFeatures
+
+_MESSAGE = "ExampleListWithContext"
+
+
+def _descriptor() -> bytes:
+    """Returns the message's description: on the wire, a message and bytes are the same."""
+    files = descriptor_pb2.FileDescriptorSet()
+    file = files.file.add(name="recs_elwc.proto", package="recs", syntax="proto3")
+    message = file.message_type.add(name=_MESSAGE)
+    field = descriptor_pb2.FieldDescriptorProto
+    for number, (name, label) in enumerate(
+        (("examples", field.LABEL_REPEATED), ("context", field.LABEL_OPTIONAL)), 1
+    ):
+        message.field.add(name=name, number=number, label=label, type=field.TYPE_BYTES)
+    return b"bytes://" + files.SerializeToString()
+
+
+def elwc(serialized: tf.Tensor, features: RankingFeatures, label: bool) -> Flat:
+    """Returns the lists of ExampleListWithContext protos, `(batch,)`."""
+    sizes, (examples, context) = tf.io.decode_proto(
+        serialized,
+        f"recs.{_MESSAGE}",
+        ["examples", "context"],
+        [tf.string, tf.string],
+        descriptor_source=_descriptor(),
+    )
+    lengths = tf.cast(sizes[:, 0], tf.int64)
+    items = tf.boolean_mask(examples, tf.sequence_mask(lengths, tf.shape(examples)[1]))
+    # Where no record of the batch has a context there is no column of contexts.
+    context = tf.pad(context, [[0, 0], [0, 1]], constant_values="")[:, 0]
+    return _of_examples(context, items, lengths, features, label)
+
+
+def example_in_example(serialized: tf.Tensor, features: RankingFeatures, label: bool) -> Flat:
+    """Returns the lists of tf.Examples that hold serialised Examples, `(batch,)`."""
+    text = tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)
+    context = tf.io.FixedLenFeature([], tf.string, default_value="")
+    found = tf.io.parse_example(
+        serialized, {"serialized_context": context, "serialized_examples": text}
+    )
+    items = found["serialized_examples"]
+    return _of_examples(
+        found["serialized_context"], items.values, items.row_lengths(), features, label
+    )
+
+
+def tf_example(serialized: tf.Tensor, features: RankingFeatures, label: bool) -> Flat:
+    """Returns a list of one item for each tf.Example, `(batch,)`; it has the context too."""
+    lengths = tf.ones_like(serialized, dtype=tf.int64)
+    return _of_examples(serialized, serialized, lengths, features, label)
+
+
+def sequence_example(serialized: tf.Tensor, features: RankingFeatures, label: bool) -> Flat:
+    """Returns the lists of tf.SequenceExamples, `(batch,)`; a step of a feature list is an item."""
+    wanted = features.of_examples(label)
+    specs = {name: _ragged(dtype) for name, dtype in _dtypes(wanted)}
+    context, steps, _ = tf.io.parse_sequence_example(
+        serialized, context_features=_specs(features.context) or None, sequence_features=specs
+    )
+    all_lengths = {name: found.row_lengths() for name, found in steps.items()}
+    lengths = tf.reduce_max(tf.stack(list(all_lengths.values())), axis=0)
+    return Flat(context, _steps(wanted, steps, all_lengths, lengths), lengths)
+
+
+FORMATS: dict[str, Callable[[tf.Tensor, RankingFeatures, bool], Flat]] = {
+    "elwc": elwc,
+    "sequence_example": sequence_example,
+    "example_in_example": example_in_example,
+    "tf_example": tf_example,
+}
+
+
+def _of_examples(
+    context: tf.Tensor,
+    items: tf.Tensor,
+    lengths: tf.Tensor,
+    features: RankingFeatures,
+    label: bool,
+) -> Flat:
+    parsed = tf.io.parse_example(items, _specs(features.of_examples(label)))
+    specs = _specs(features.context)
+    return Flat(tf.io.parse_example(context, specs) if specs else {}, parsed, lengths)
+
+
+def _specs(features: Iterable[RankingFeature]) -> dict[str, Any]:
+    specs: dict[str, Any] = {}
+    for feature in features:
+        if feature.kind == "sequence":
+            specs[feature.name] = _ragged(feature.dtype)
+            if feature.weights is not None:
+                specs[feature.weights] = _ragged("float32")
+        else:
+            specs[feature.name] = tf.io.FixedLenFeature(
+                feature.shape, feature.dtype, _default(feature)
+            )
+    return specs
+
+
+def _ragged(dtype: Any) -> tf.io.RaggedFeature:
+    return tf.io.RaggedFeature(tf.as_dtype(dtype), row_splits_dtype=tf.int64)
+
+
+def _dtypes(features: Iterable[RankingFeature]) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for feature in features:
+        found.append((feature.name, feature.dtype))
+        if feature.weights is not None:
+            found.append((feature.weights, "float32"))
+    return found
+
+
+def _default(feature: RankingFeature) -> Any:
+    """Returns the default in the shape of a value, or None."""
+    if feature.default is None or feature.shape == ():
+        return feature.default
+    kind = object if feature.dtype == "string" else feature.dtype
+    return np.broadcast_to(np.array(feature.default, kind), feature.shape).tolist()
+
+
+def _steps(
+    features: Iterable[RankingFeature],
+    steps: dict[str, Any],
+    all_lengths: dict[str, tf.Tensor],
+    lengths: tf.Tensor,
+) -> dict[str, Any]:
+    """Returns flat values of feature lists, which have a step for every item or are not there."""
+    by_name = {f.name: f for f in features}
+    flat = {}
+    for name, found in steps.items():
+        own, feature = all_lengths[name], by_name.get(name)
+        sequence = feature is None or feature.kind == "sequence"
+        optional = sequence or feature.default is not None
+        fits = tf.equal(own, lengths)
+        fits = tf.logical_or(fits, tf.equal(own, 0)) if optional else fits
+        message = f"The feature list '{name}' must have a step for every item of its list."
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(fits), [message, own])]):
+            there = tf.repeat(tf.equal(own, lengths), lengths)
+        counts = tf.scatter_nd(tf.where(there), found.values.row_lengths(), tf.shape(there, tf.int64))
+        rows = tf.RaggedTensor.from_row_lengths(found.flat_values, counts)
+        flat[name] = rows if sequence else _fixed(rows, feature)
+    return flat
+
+
+def _fixed(rows: tf.RaggedTensor, feature: RankingFeature) -> tf.Tensor:
+    """Returns values of the feature's shape; a step without any has the default."""
+    width = int(np.prod(feature.shape, dtype=int))
+    counts = rows.row_lengths()
+    fits = tf.equal(counts, width)
+    present = fits
+    if feature.default is not None:
+        fits = tf.logical_or(fits, tf.equal(counts, 0))
+    message = f"Each step of '{feature.name}' must have {width} values."
+    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(fits), [message, counts])]):
+        values = tf.reshape(rows.flat_values, [-1, *feature.shape])
+    other = feature.pad if feature.default is None else feature.default
+    shape = tf.concat([tf.shape(counts), feature.shape], 0)
+    filled = tf.fill(shape, tf.constant(other, values.dtype))
+    return tf.tensor_scatter_nd_update(filled, tf.where(present), values)
