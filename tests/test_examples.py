@@ -28,6 +28,7 @@ PAGES = [
     "multi_task",
     "optimizers",
     "ranking_losses",
+    "ranking_data",
     "records",
     "retrieval",
     "warm_start",

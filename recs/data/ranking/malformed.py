@@ -46,5 +46,7 @@ class Malformed:
                 )
             )
         if not self.found:
-            _LOG.warning("Left out %s of %s: %s; later ones silently.", position, self.where, reason)
+            _LOG.warning(
+                "Left out %s of %s: %s; later ones silently.", position, self.where, reason
+            )
         self.found.append(f"{position}: {reason}")

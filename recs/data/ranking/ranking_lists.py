@@ -65,7 +65,10 @@ class RankingLists:
             raise _bad("`row_splits`", "must rise from 0 to the number of items", repr(splits))
         of = self.features
         object.__setattr__(self, "row_splits", splits)
-        parts = (("context", of.context, len(splits) - 1), ("examples", of.of_examples(True), count))
+        parts = (
+            ("context", of.context, len(splits) - 1),
+            ("examples", of.of_examples(True), count),
+        )
         for part, described, rows in parts:
             object.__setattr__(self, part, _columns(getattr(self, part), described, rows, part))
         object.__setattr__(self, "skipped", tuple(self.skipped))

@@ -31,17 +31,18 @@ def _descriptor() -> bytes:
 
 def elwc(serialized: tf.Tensor, features: RankingFeatures, label: bool) -> Flat:
     """Returns the lists of ExampleListWithContext protos, `(batch,)`."""
+    # One empty record more: the op refuses a batch of none.
     sizes, (examples, context) = tf.io.decode_proto(
-        serialized,
+        tf.concat([serialized, [""]], 0),
         f"recs.{_MESSAGE}",
         ["examples", "context"],
         [tf.string, tf.string],
         descriptor_source=_descriptor(),
     )
-    lengths = tf.cast(sizes[:, 0], tf.int64)
-    items = tf.boolean_mask(examples, tf.sequence_mask(lengths, tf.shape(examples)[1]))
+    lengths = tf.cast(sizes[:-1, 0], tf.int64)
+    items = tf.boolean_mask(examples[:-1], tf.sequence_mask(lengths, tf.shape(examples)[1]))
     # Where no record of the batch has a context there is no column of contexts.
-    context = tf.pad(context, [[0, 0], [0, 1]], constant_values="")[:, 0]
+    context = tf.pad(context[:-1], [[0, 0], [0, 1]], constant_values="")[:, 0]
     return _of_examples(context, items, lengths, features, label)
 
 
@@ -149,7 +150,9 @@ def _steps(
         message = f"The feature list '{name}' must have a step for every item of its list."
         with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(fits), [message, own])]):
             there = tf.repeat(tf.equal(own, lengths), lengths)
-        counts = tf.scatter_nd(tf.where(there), found.values.row_lengths(), tf.shape(there, tf.int64))
+        counts = tf.scatter_nd(
+            tf.where(there), found.values.row_lengths(), tf.shape(there, tf.int64)
+        )
         rows = tf.RaggedTensor.from_row_lengths(found.flat_values, counts)
         flat[name] = rows if sequence else _fixed(rows, feature)
     return flat

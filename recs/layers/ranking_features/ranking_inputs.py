@@ -239,7 +239,9 @@ def _dense(vectors: Any) -> tuple[tf.Tensor, tf.Tensor]:
 def _dense_items(vectors: Any, mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     dense, there = _dense(vectors)
     return _placed(dense, mask), tf.scatter_nd(
-        tf.where(mask), there, tf.concat([tf.shape(mask, tf.int64), tf.shape(there, tf.int64)[1:]], 0)
+        tf.where(mask),
+        there,
+        tf.concat([tf.shape(mask, tf.int64), tf.shape(there, tf.int64)[1:]], 0),
     )
 
 
