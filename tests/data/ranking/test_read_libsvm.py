@@ -28,7 +28,7 @@ def test_sizes_of_queries_in_a_file_of_their_own(tmp_path):
     assert lists.skipped == ("line 2: the label 'x' is not a number",)
     sizes.write_text("2\n3\n")
     with pytest.raises(
-        ValueError, match="add up to the number of lines, 4. Received: 2 entries, 5"
+        ValueError, match=r"add up to the number of lines, 4. Received: 2 entries, 5"
     ):
         read_libsvm(path, query_sizes=sizes, first_number=0, malformed="skip")
 
@@ -49,7 +49,7 @@ def test_sizes_of_queries_in_a_file_of_their_own(tmp_path):
 def test_a_malformed_line_is_named(tmp_path, line, reason):
     path = tmp_path / "train"
     path.write_text(f"0 qid:1 1:1\n{line}\n")
-    with pytest.raises(ValueError, match=f"line 2, must be well-formed. Received: .*{reason}"):
+    with pytest.raises(ValueError, match=rf"line 2, must be well-formed. Received: .*{reason}"):
         read_libsvm(path, num_features=3)
 
 

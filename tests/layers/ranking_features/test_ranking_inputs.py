@@ -92,7 +92,8 @@ def test_items_attend_to_a_history():
 def test_sequences_are_left_to_the_scorer():
     found = layer_of(description(None))(batch())
     assert found["features"].shape == (3, 2, 5)
-    assert found["history"].shape == (3, 3, 3) and found["tags"].shape == (3, 2, 3, 3)
+    assert found["history"].shape == (3, 3, 3)
+    assert found["tags"].shape == (3, 2, 3, 3)
     for b in range(3):
         for t in range(3):
             there = t < len(HISTORY[b])
@@ -113,7 +114,7 @@ def test_more_padding_changes_nothing():
         "mask": np.pad(MASK, [(0, 0), (0, 2)]),
     }
     more["price"] = np.pad(PRICE, [(0, 0), (0, 2), (0, 0)])
-    more["tags"] = tf.ragged.constant([one + [[], []] for one in TAGS], tf.int64)
+    more["tags"] = tf.ragged.constant([[*one, [], []] for one in TAGS], tf.int64)
     for combiner, query in (("mean", None), ("attention", "item")):
         layer = layer_of(description(combiner, query=query))
         short, long = layer(batch())["features"], layer(more)["features"]
