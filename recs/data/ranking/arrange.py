@@ -45,18 +45,25 @@ def places(
     starts: tf.Tensor,
     lengths: tf.Tensor,
     list_size: int | None,
-    shuffle: bool = False,
-    seed: int | None = None,
+    key: tf.Tensor | None = None,
 ) -> Places:
-    """Returns the places of lists that begin at `starts`; shuffling comes before cutting."""
+    """Returns the places of lists that begin at `starts`; shuffling comes before cutting.
+
+    Args:
+        starts: The number of the first item of each list.
+        lengths: How many items each list has.
+        list_size: The width of the batch; None for that of its longest list.
+        key: Two integers that decide how the items of each list are shuffled; None for not at all.
+    """
     lengths = tf.cast(lengths, tf.int64)
     longest = tf.reduce_max(tf.concat([lengths, [0]], 0))
     size = longest if list_size is None else tf.constant(list_size, tf.int64)
-    if not shuffle:
+    if key is None:
         order = tf.tile(tf.range(size)[None], [tf.size(lengths), 1])
     else:
-        keys = tf.random.uniform(tf.stack([tf.size(lengths, tf.int64), longest]), seed=seed)
-        behind = tf.where(tf.sequence_mask(lengths, longest), keys, 2.0)
+        shape = tf.stack([tf.size(lengths, tf.int64), longest])
+        draws = tf.random.stateless_uniform(shape, key)
+        behind = tf.where(tf.sequence_mask(lengths, longest), draws, 2.0)
         order = tf.cast(tf.argsort(behind, axis=1, stable=True), tf.int64)
         order = tf.pad(order, [[0, 0], [0, tf.maximum(size - longest, 0)]])[:, :size]
     mask = tf.sequence_mask(lengths, size)
@@ -101,7 +108,7 @@ def spread(values: Any, mask: tf.Tensor, feature: RankingFeature) -> Any:
         return tf.RaggedTensor.from_row_splits(rows, splits, validate=False)
     size = tf.concat([shape, tf.shape(values, out_type=tf.int64)[1:]], 0)
     padded = tf.tensor_scatter_nd_update(
-        tf.fill(size, tf.constant(feature.pad, values.dtype)), where, values
+        tf.broadcast_to(tf.constant(feature.pad, values.dtype), size), where, values
     )
     return tf.ensure_shape(padded, [*mask.shape, *values.shape[1:]])
 

@@ -34,7 +34,7 @@ def list_batches(
     with tf.device("CPU:0"):
         examples = {name: _tensor(lists.examples[name]) for name in lists.examples}
     numbers = {_START: lists.row_splits[:-1], _LENGTH: np.diff(lists.row_splits)}
-    if shuffle and seed is None:
+    if seed is None:
         seed = int(np.random.default_rng().integers(2**31))
     batches = to_dataset(
         {**lists.context, **numbers},
@@ -46,15 +46,20 @@ def list_batches(
     )
     of_context = [name for name, _ in columns(features.context)]
 
-    def arrange(batch: dict[str, Any]) -> Any:
+    def arrange(batch: dict[str, Any], key: Any = None) -> Any:
         flat = Flat({name: batch[name] for name in of_context}, examples, batch[_LENGTH])
-        at = places(batch[_START], batch[_LENGTH], list_size, shuffle_examples, seed)
+        at = places(batch[_START], batch[_LENGTH], list_size, key)
         found = batch_of(flat, features, at, label=True)
-        return (found, found.pop(features.label)) if supervised else found
+        if not supervised:
+            return found
+        weights = () if features.weight is None else (found.pop(features.weight),)
+        return (found, found.pop(features.label), *weights)
 
-    # One at a time where numbers are drawn, or a seed would not give the same batches again.
-    calls = None if shuffle_examples else tf.data.AUTOTUNE
-    return batches.map(arrange, num_parallel_calls=calls).prefetch(tf.data.AUTOTUNE)
+    if shuffle_examples:
+        # Numbers drawn within `map` would be the same in every epoch.
+        draws = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
+        batches = tf.data.Dataset.zip(batches, draws.batch(2, drop_remainder=True))
+    return batches.map(arrange, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
 def _tensor(column: Any) -> Any:

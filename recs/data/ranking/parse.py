@@ -20,7 +20,7 @@ def parse(
     list_size: int | None = None,
     label: bool = True,
     shuffle_examples: bool = False,
-    seed: int | None = None,
+    seed: Any = None,
 ) -> dict[str, Any]:
     """Returns the batch that `RankingFeatures` describes, from serialised lists.
 
@@ -38,7 +38,8 @@ def parse(
         label: Whether to read the labels; requests to a server have none. Defaults to `True`.
         shuffle_examples: Whether to shuffle items within their list, before it is cut. Defaults to
             `False`.
-        seed: Of the shuffling. Defaults to `None`.
+        seed: Of the shuffling: two integers, for instance a `tf.data.Dataset.random` in batches of
+            two, zipped with the records. Defaults to `None`: drawn anew.
 
     Returns:
         Tensors by name. Sequences are ragged.
@@ -71,5 +72,15 @@ def parse(
     check_list_size(list_size, "parse")
     flat = FORMATS[format](tf.convert_to_tensor(serialized, tf.string), features, label)
     starts = tf.cumsum(flat.lengths, exclusive=True)
-    at = places(starts, flat.lengths, list_size, shuffle_examples, seed)
+    at = places(starts, flat.lengths, list_size, _key(seed) if shuffle_examples else None)
     return batch_of(flat, features, at, label)
+
+
+def _key(seed: Any) -> tf.Tensor:
+    if seed is None:
+        return tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32)
+    key = tf.convert_to_tensor(seed)
+    if key.shape.rank != 1 or key.shape[0] not in (2, None):
+        rule = "must be two integers: one number would shuffle alike in every batch of a `map`"
+        raise ValueError(explain("`seed`", rule=rule, received=f"seed={seed!r}", where="parse"))
+    return key

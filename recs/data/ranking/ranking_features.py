@@ -21,6 +21,7 @@ class RankingFeatures:
     | dense, ids | `(b, *shape)` | `(b, n, *shape)` |
     | sequence | ragged `(b, None)` | ragged `(b, n, None)` |
     | `label` | | `(b, n)` float32, -1 where padded |
+    | `weight` | | `(b, n)` float32, 0 where padded |
     | `mask` | | `(b, n)` bool, true where there is an item |
 
     Args:
@@ -28,10 +29,14 @@ class RankingFeatures:
         examples: Features of each item.
         label: The name of the items' labels. Defaults to `"label"`.
         mask: The key of the mask in batches. Defaults to `"mask"`.
+        label_dtype: How records have them, `"float32"` or `"int64"`; batches and columns have
+            float32 in any case, as losses want it. Defaults to `"float32"`.
+        weight: The name of a number that says how much an item's label counts, which scorers do
+            not see. Defaults to `None`: all count alike.
 
     Raises:
-        ValueError: a name is used twice, there are no example features, or a `query` is not an
-            `"ids"` feature of one id.
+        ValueError: a name is used twice, there are no example features, `label_dtype` is neither,
+            or a `query` is not an `"ids"` feature of one id.
 
     Example:
     ```python
@@ -52,6 +57,8 @@ class RankingFeatures:
     examples: Sequence[RankingFeature] = ()
     label: str = "label"
     mask: str = "mask"
+    label_dtype: str = "float32"
+    weight: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "context", tuple(self.context))
@@ -61,8 +68,11 @@ class RankingFeatures:
             raise _bad("Each feature", "must be a RankingFeature", repr(both))
         if not self.examples:
             raise _bad("`examples`", "must have a feature", "none")
+        if self.label_dtype not in ("float32", "int64"):
+            raise _bad("`label_dtype`", "must be 'float32' or 'int64'", repr(self.label_dtype))
         weights = [feature.weights for feature in both if feature.weights is not None]
-        names = [*self.names, *weights, self.label, self.mask]
+        others = [*weights, self.label, self.mask, *(() if self.weight is None else [self.weight])]
+        names = [*self.names, *others]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise _bad("The names", "must differ, those of weights, label and mask too", str(twice))
@@ -83,8 +93,11 @@ class RankingFeatures:
         return RankingFeature(self.label, padding=-1.0)
 
     def of_examples(self, label: bool) -> tuple[RankingFeature, ...]:
-        """Returns the features of the items, and their label if it is wanted."""
-        return (*self.examples, self.label_feature) if label else tuple(self.examples)
+        """Returns the features of the items, with label and weight if they are wanted."""
+        if not label:
+            return tuple(self.examples)
+        weights = () if self.weight is None else (RankingFeature(self.weight, padding=0.0),)
+        return (*self.examples, self.label_feature, *weights)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments as plain values."""
@@ -93,6 +106,8 @@ class RankingFeatures:
             "examples": [dataclasses.asdict(feature) for feature in self.examples],
             "label": self.label,
             "mask": self.mask,
+            "label_dtype": self.label_dtype,
+            "weight": self.weight,
         }
 
     @classmethod

@@ -141,21 +141,28 @@ class RankingLists:
             list_size: How many items a list is padded or cut to. Defaults to `None`: the longest
                 list of each batch, and nothing is cut.
             shuffle: Whether to shuffle the lists, anew each epoch. Defaults to `False`.
-            shuffle_examples: Whether to shuffle the items within each list, before it is cut.
-                Defaults to `False`: a list that is cut keeps its first items.
+            shuffle_examples: Whether to shuffle the items within each list, before it is cut, anew
+                each epoch. Defaults to `False`: a list that is cut keeps its first items.
             seed: Of both. Defaults to `None`.
             drop_remainder: Whether to leave out a last batch that is smaller. Defaults to `False`.
-            supervised: Whether to give `(batch, labels)`, as `fit` of a plain Keras model wants
-                it. Defaults to `False`: one dict.
+            supervised: Whether to give `(batch, labels)`, or with weights `(batch, labels,
+                weights)`, as `fit` of a plain Keras model wants it. Defaults to `False`: one dict.
 
         Raises:
             ValueError: `batch_size` or `list_size` is not positive.
         """
         from recs.data.ranking.list_batches import list_batches
 
-        lists = {"batch_size": batch_size, "shuffle": shuffle, "drop_remainder": drop_remainder}
-        items = {"list_size": list_size, "shuffle_examples": shuffle_examples}
-        return list_batches(self, seed=seed, supervised=supervised, **lists, **items)
+        return list_batches(
+            self,
+            batch_size=batch_size,
+            list_size=list_size,
+            shuffle=shuffle,
+            shuffle_examples=shuffle_examples,
+            seed=seed,
+            drop_remainder=drop_remainder,
+            supervised=supervised,
+        )
 
 
 def take(column: Column, rows: np.ndarray) -> Column:
@@ -178,9 +185,13 @@ def _columns(
             columns[name] = _column(name, given[name], feature, str(dtype), rows)
         if feature.weights is not None:
             ids, weights = columns[feature.name], columns[feature.weights]
-            if not np.array_equal(ids.row_splits, weights.row_splits):
+            if not np.array_equal(_splits(ids), _splits(weights)):
                 raise _bad(f"'{feature.weights}'", "must have one number an id", "other lengths")
     return columns
+
+
+def _splits(column: Column) -> np.ndarray:
+    return column.row_splits if isinstance(column, RaggedColumn) else np.arange(len(column) + 1)
 
 
 def _column(name: str, value: Any, feature: RankingFeature, dtype: str, rows: int) -> Column:

@@ -182,8 +182,8 @@ def _features(
     values = np.array([v for row in rows for v in row[3]], np.float32)
     if sparse:
         feature = RankingFeature("features", "sequence", combiner="sum", weights="feature_values")
-        ragged = {"features": numbers, "feature_values": values}
-        return feature, {name: RaggedColumn(flat, splits) for name, flat in ragged.items()}
+        ids, weights = RaggedColumn(numbers, splits), RaggedColumn(values, splits)
+        return feature, {"features": ids, "feature_values": weights}
     width = count or int(numbers.max(initial=first)) - first + 1
     dense = np.zeros((len(rows), width), np.float32)
     dense[np.repeat(np.arange(len(rows)), lengths), numbers - first] = values

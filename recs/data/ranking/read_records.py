@@ -66,10 +66,10 @@ def read_records(
         rule = f"must be one of {', '.join(map(repr, FORMATS))}"
         received = f"format={format!r}"
         raise ValueError(explain("`format`", rule=rule, received=received, where="read_records"))
-    several = isinstance(paths, list | tuple)
+    files = [paths] if isinstance(paths, str | PathLike) else list(paths)
     parts: list[Flat] = []
     skipped: list[str] = []
-    for path in map(fspath, paths if several else [paths]):  # type: ignore[list-item, arg-type]
+    for path in [fspath(file) for file in files]:
         problems = Malformed(malformed, path)
         for start, chunk in _chunks(path, problems):
             parts.extend(_parsed(start, chunk, features, format, problems))
@@ -141,7 +141,7 @@ def _reason(error: Exception) -> str:
 
 
 def _joined(parts: list[Any]) -> dict[str, Any]:
-    joined = {}
+    joined: dict[str, Any] = {}
     for name in parts[0]:
         whole = tf.concat([part[name] for part in parts], 0)
         if isinstance(whole, tf.RaggedTensor):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -67,14 +68,15 @@ def tf_example(serialized: tf.Tensor, features: RankingFeatures, label: bool) ->
 
 def sequence_example(serialized: tf.Tensor, features: RankingFeatures, label: bool) -> Flat:
     """Returns the lists of tf.SequenceExamples, `(batch,)`; a step of a feature list is an item."""
-    wanted = features.of_examples(label)
+    wanted = _of_records(features, label)
     specs = {name: _ragged(dtype) for name, dtype in _dtypes(wanted)}
     context, steps, _ = tf.io.parse_sequence_example(
         serialized, context_features=_specs(features.context) or None, sequence_features=specs
     )
     all_lengths = {name: found.row_lengths() for name, found in steps.items()}
     lengths = tf.reduce_max(tf.stack(list(all_lengths.values())), axis=0)
-    return Flat(context, _steps(wanted, steps, all_lengths, lengths), lengths)
+    flat = _steps(wanted, steps, all_lengths, lengths)
+    return Flat(context, _labelled(flat, features), lengths)
 
 
 FORMATS: dict[str, Callable[[tf.Tensor, RankingFeatures, bool], Flat]] = {
@@ -92,9 +94,27 @@ def _of_examples(
     features: RankingFeatures,
     label: bool,
 ) -> Flat:
-    parsed = tf.io.parse_example(items, _specs(features.of_examples(label)))
+    parsed = tf.io.parse_example(items, _specs(_of_records(features, label)))
     specs = _specs(features.context)
-    return Flat(tf.io.parse_example(context, specs) if specs else {}, parsed, lengths)
+    of_lists = tf.io.parse_example(context, specs) if specs else {}
+    return Flat(of_lists, _labelled(parsed, features), lengths)
+
+
+def _of_records(features: RankingFeatures, label: bool) -> tuple[RankingFeature, ...]:
+    """Returns the features of the items, their label as records have it."""
+    return tuple(
+        dataclasses.replace(feature, dtype=features.label_dtype)
+        if feature.name == features.label
+        else feature
+        for feature in features.of_examples(label)
+    )
+
+
+def _labelled(examples: dict[str, Any], features: RankingFeatures) -> dict[str, Any]:
+    """Returns the values with labels as losses want them, if there are labels."""
+    if features.label not in examples:
+        return examples
+    return {**examples, features.label: tf.cast(examples[features.label], tf.float32)}
 
 
 def _specs(features: Iterable[RankingFeature]) -> dict[str, Any]:
@@ -142,9 +162,9 @@ def _steps(
     by_name = {f.name: f for f in features}
     flat = {}
     for name, found in steps.items():
-        own, feature = all_lengths[name], by_name.get(name)
-        sequence = feature is None or feature.kind == "sequence"
-        optional = sequence or feature.default is not None
+        own = all_lengths[name]
+        fixed = by_name[name] if name in by_name and by_name[name].kind != "sequence" else None
+        optional = fixed is None or fixed.default is not None
         fits = tf.equal(own, lengths)
         fits = tf.logical_or(fits, tf.equal(own, 0)) if optional else fits
         message = f"The feature list '{name}' must have a step for every item of its list."
@@ -154,7 +174,7 @@ def _steps(
             tf.where(there), found.values.row_lengths(), tf.shape(there, tf.int64)
         )
         rows = tf.RaggedTensor.from_row_lengths(found.flat_values, counts)
-        flat[name] = rows if sequence else _fixed(rows, feature)
+        flat[name] = rows if fixed is None else _fixed(rows, fixed)
     return flat
 
 
@@ -171,5 +191,5 @@ def _fixed(rows: tf.RaggedTensor, feature: RankingFeature) -> tf.Tensor:
         values = tf.reshape(rows.flat_values, [-1, *feature.shape])
     other = feature.pad if feature.default is None else feature.default
     shape = tf.concat([tf.shape(counts), feature.shape], 0)
-    filled = tf.fill(shape, tf.constant(other, values.dtype))
+    filled = tf.broadcast_to(tf.constant(other, values.dtype), shape)
     return tf.tensor_scatter_nd_update(filled, tf.where(present), values)

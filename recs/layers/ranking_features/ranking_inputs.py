@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -39,8 +40,9 @@ class RankingInputs(keras.layers.Layer):
 
     Call arguments:
         inputs: A batch as `RankingFeatures` describes it: of `RankingLists.to_dataset`, of `parse`,
-            or a dict of one's own. Sequences are ragged, or dense where each has as many ids.
-            Without a mask every item counts. The label is not used.
+            or a dict of one's own. Sequences are ragged, or dense where each has as many ids;
+            other features of items are dense, or ragged along the list. Without a mask every item
+            counts. The label is not used.
         training: Whether to insert ids and to be trained.
 
     Shapes: a dict of `features`, `(batch, list, width)`, zeros where padded; `mask`,
@@ -84,7 +86,8 @@ class RankingInputs(keras.layers.Layer):
         self.features = features
         self.table_configs = list(tables)
         where = f"RankingInputs '{self.name}'"
-        by_name = {table.name: table for table in self.table_configs}
+        self._tables = {table.name: table for table in self.table_configs}
+        by_name = self._tables
         if len(by_name) < len(self.table_configs):
             raise bad_argument("tables", "must have a name each", list(by_name), where)
         configs = []
@@ -105,6 +108,7 @@ class RankingInputs(keras.layers.Layer):
         """Returns the vectors of the items, their mask, and sequences that are left as such."""
         self._check(inputs)
         mask = self._mask(inputs)
+        inputs = self._even(inputs, mask)
         vectors = self._look_up(inputs, mask, training)
         parts, outputs = [], {}
         for feature in self.features.context:
@@ -147,13 +151,24 @@ class RankingInputs(keras.layers.Layer):
             return tf.sequence_mask(first.row_lengths())
         return tf.ones(tf.shape(first)[:2], tf.bool)
 
+    def _even(self, inputs: Mapping[str, Any], mask: tf.Tensor) -> dict[str, Any]:
+        """Returns the inputs with padding behind ragged numbers and ids of items."""
+        even = dict(inputs)
+        for feature in self.features.examples:
+            value = inputs[feature.name]
+            if feature.kind != "sequence" and isinstance(value, tf.RaggedTensor):
+                shape = [None, tf.shape(mask)[1], *feature.shape]
+                even[feature.name] = value.to_tensor(shape=shape)
+        return even
+
     def _look_up(
         self, inputs: Mapping[str, Any], mask: tf.Tensor, training: bool | None
     ) -> dict[str, Any]:
         """Returns vectors by name: a row a list, or a row an item that is there."""
         if self.embeddings is None:
             return {}
-        ids, weights = {}, {}
+        ids: dict[str, Any] = {}
+        weights: dict[str, Any] = {}
         for of_items, described in ((False, self.features.context), (True, self.features.examples)):
             for feature in described:
                 if feature.kind == "dense":
@@ -171,9 +186,36 @@ class RankingInputs(keras.layers.Layer):
         self, feature: RankingFeature, vectors: Mapping[str, Any], mask: tf.Tensor
     ) -> tuple[tf.Tensor, bool]:
         """Returns `(batch, list or 1, dim)` and whether it is of the items."""
+        query = vectors[str(feature.query)]
         if feature.query in {one.name for one in self.features.context}:
-            return vectors[feature.query][:, None], False
-        return _placed(vectors[feature.query], mask), True
+            return query[:, None], False
+        return _placed(query, mask), True
+
+    def compute_output_spec(
+        self, inputs: Mapping[str, Any], training: bool | None = None
+    ) -> dict[str, keras.KerasTensor]:
+        """Returns shapes and dtypes of the outputs without looking anything up."""
+        self._check(inputs)
+        first = self.features.examples[0].name
+        known = inputs[self.features.mask if self.features.mask in inputs else first].shape
+        lists = (known[0], known[1])
+        width, outputs = 0, {}
+        for feature in (*self.features.context, *self.features.examples):
+            dim = 1
+            if feature.kind != "dense":
+                dim = self._tables[feature.table or feature.name].embedding_dim
+            if feature.kind != "sequence" or feature.combiner is not None:
+                width += dim * math.prod(feature.shape)
+                continue
+            shape = inputs[feature.name].shape
+            time = shape[-1] if feature.max_length is None else None
+            before = (lists[0], time) if feature in self.features.context else (*lists, time)
+            dtype = self.compute_dtype
+            outputs[feature.name] = keras.KerasTensor((*before, dim), dtype=dtype)
+            outputs[f"{feature.name}_mask"] = keras.KerasTensor(before, dtype="bool")
+        outputs["features"] = keras.KerasTensor((*lists, width), dtype=self.compute_dtype)
+        outputs["mask"] = keras.KerasTensor(lists, dtype="bool")
+        return outputs
 
     def _check(self, inputs: Mapping[str, Any]) -> None:
         weights = [f.weights for f in (*self.features.context, *self.features.examples)]

@@ -87,7 +87,7 @@ def test_shuffling_comes_before_cutting_and_keeps_items_whole():
         protos.elwc([protos.example(number=[i], label=[float(i)]) for i in range(first, first + n)])
         for first, n in ((0, 30), (100, 4))
     ]
-    cut = parse(lists, many, list_size=6, shuffle_examples=True, seed=3)
+    cut = parse(lists, many, list_size=6, shuffle_examples=True, seed=(3, 1))
     numbers = cut["number"].numpy()
     assert max(numbers[0]) > 6
     assert len(set(numbers[0])) == 6
@@ -124,3 +124,26 @@ def test_wrong_arguments():
         parse([b""], FEATURES, "csv")
     with pytest.raises(ValueError, match="`list_size` must be a positive integer"):
         parse([b""], FEATURES, list_size=0)
+    with pytest.raises(ValueError, match="`seed` must be two integers"):
+        parse([b""], FEATURES, shuffle_examples=True, seed=3)
+
+
+@pytest.mark.parametrize("format", ["elwc", "example_in_example", "sequence_example"])
+def test_whole_numbers_as_labels_and_weights_of_items(format):
+    spec = RankingFeatures(
+        examples=[RankingFeature("x")], label="clicks", label_dtype="int64", weight="seen"
+    )
+    rows = [protos.example(x=[0.5], clicks=[3], seen=[0.25])] * 2
+    record = {
+        "elwc": lambda: protos.elwc(rows),
+        "example_in_example": lambda: protos.example_in_example(rows, protos.example()),
+        "sequence_example": lambda: protos.sequence_example(
+            {"x": [[0.5]] * 2, "clicks": [[3]] * 2, "seen": [[0.25]] * 2}
+        ),
+    }[format]()
+    batch = parse([record], spec, format, list_size=3)
+    assert batch["clicks"].dtype == tf.float32
+    assert batch["clicks"].numpy().tolist() == [[3.0, 3.0, -1.0]]
+    assert batch["seen"].numpy().tolist() == [[0.25, 0.25, 0.0]]
+    asked = parse([record], spec, format, label=False)
+    assert set(asked) == {"x", "mask"}

@@ -56,5 +56,5 @@ def test_a_malformed_line_is_named(tmp_path, line, reason):
 def test_a_query_that_comes_back(tmp_path):
     path = tmp_path / "train"
     path.write_text("0 qid:1 1:1\n0 qid:2 1:1\n0 qid:1 1:1\n")
-    with pytest.raises(ValueError, match="must stand together. Received: lines of query 1"):
+    with pytest.raises(ValueError, match=r"must stand together\. Received: lines of query 1"):
         read_libsvm(path)
