@@ -189,7 +189,8 @@ def _fixed(rows: tf.RaggedTensor, feature: RankingFeature) -> tf.Tensor:
     message = f"Each step of '{feature.name}' must have {width} values."
     with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(fits), [message, counts])]):
         values = tf.reshape(rows.flat_values, [-1, *feature.shape])
-    other = feature.pad if feature.default is None else feature.default
+    if feature.default is None:
+        return values
     shape = tf.concat([tf.shape(counts), feature.shape], 0)
-    filled = tf.broadcast_to(tf.constant(other, values.dtype), shape)
+    filled = tf.broadcast_to(tf.constant(feature.default, values.dtype), shape)
     return tf.tensor_scatter_nd_update(filled, tf.where(present), values)
