@@ -62,7 +62,8 @@ def parse(
 
     ```
 
-    Reference: `tfr.data.parse_from_example_list` and its siblings.
+    Reference: `tfr.data.parse_from_example_list` and its siblings, which do not shuffle
+    SequenceExamples, and where they cut these leave sequences of short lists without padding.
     """
     if format not in FORMATS:
         rule = f"must be one of {', '.join(map(repr, FORMATS))}"

@@ -238,7 +238,11 @@ def _check_same(
     if wrong.any():
         at = order[np.flatnonzero(wrong)[0]]
         rule = "must be the same in all rows of a query: it is of the context"
-        raise _bad(f"'{name}'", rule, f"another value in row {at}, of query {query[at]!r}")
+        raise _bad(
+            f"'{name}'",
+            rule,
+            f"another value in row {at}, of query {query[at : at + 1].tolist()[0]!r}",
+        )
 
 
 def _bad(what: str, rule: str, received: str) -> ValueError:
