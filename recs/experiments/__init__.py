@@ -9,6 +9,7 @@ from recs.experiments.items_file import ItemsFile
 from recs.experiments.last_out import LastOut
 from recs.experiments.movielens_source import MovieLens
 from recs.experiments.parquet_file import ParquetFile
+from recs.experiments.ranking_pipeline import BestRun, RankingPipeline
 from recs.experiments.rating_evaluation import RatingEvaluation
 from recs.experiments.report import Report
 from recs.experiments.retrieval_evaluation import RetrievalEvaluation
@@ -19,6 +20,7 @@ from recs.experiments.splitter import Splitter
 
 __all__ = [
     "AtRandom",
+    "BestRun",
     "ByTime",
     "CsvFile",
     "Evaluation",
@@ -27,6 +29,7 @@ __all__ = [
     "LastOut",
     "MovieLens",
     "ParquetFile",
+    "RankingPipeline",
     "RatingEvaluation",
     "Report",
     "RetrievalEvaluation",

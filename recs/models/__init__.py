@@ -1,6 +1,7 @@
 """Models."""
 
 from recs.models.base import Model
+from recs.models.ranker import Ranker
 from recs.models.rating import RatingModel
 from recs.models.recommendations import Recommendations
 from recs.models.sequence_tower import SequenceTower
@@ -10,6 +11,7 @@ from recs.models.two_tower import TwoTower
 
 __all__ = [
     "Model",
+    "Ranker",
     "RatingModel",
     "Recommendations",
     "SequenceTower",

@@ -98,7 +98,11 @@ class RankingInputs(keras.layers.Layer):
                 rule = f"must have the table of feature '{feature.name}'"
                 raise bad_argument("tables", rule, list(by_name), where)
             configs.append(_config(feature, by_name[feature.table or feature.name]))
-        self.embeddings = EmbeddingCollection(configs, dtype=self.dtype_policy) if configs else None
+        self.embeddings = (
+            EmbeddingCollection(configs, dtype=self.dtype_policy, name="embeddings")
+            if configs
+            else None
+        )
 
     def build(self, input_shape: Any = None) -> None:
         """Does nothing: tables build themselves."""
