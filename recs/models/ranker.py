@@ -13,7 +13,7 @@ from recs.data.ragged_column import RaggedColumn
 from recs.data.ranking import RankingFeature, RankingFeatures, RankingLists
 from recs.errors import explain
 from recs.layers.ranking import create_tower
-from recs.layers.ranking_features import RankingInputs
+from recs.layers.ranking_features import RankingInputs, list_inputs
 from recs.layers.table_config import TableConfig
 from recs.metrics import MRRMetric, NDCGMetric
 from recs.models.base import Model
@@ -123,7 +123,7 @@ class Ranker(Model):
         self._embeddings_weight = LossWeight(self.inputs_of_lists, regularization_weight)
         self._given = {"embedding_dim": embedding_dim, "seed": seed}
         # The scorer's weights are made now, so that saved ones have a place to go.
-        spec = self.inputs_of_lists.compute_output_spec(_specs(features))
+        spec = self.inputs_of_lists.compute_output_spec(list_inputs(features))
         self.head.scores(self._of_scorer(spec), spec["mask"])
         self.built = True
 
@@ -225,15 +225,3 @@ def _missing(
         own = None if seed is None else seed + 1009 * len(made)
         made[name] = TableConfig(name, dim, key_dtype=str(feature.dtype), seed=own)
     return list(made.values())
-
-
-def _specs(features: RankingFeatures) -> dict[str, keras.KerasTensor]:
-    """Returns a batch's shapes, as far as `RankingInputs` asks for them."""
-    specs: dict[str, keras.KerasTensor] = {}
-    for before, described in (((None,), features.context), ((None, None), features.examples)):
-        for feature in described:
-            shape = (*before, *((None,) if feature.kind == "sequence" else feature.shape))
-            specs[feature.name] = keras.KerasTensor(shape, dtype=feature.dtype)
-            if feature.weights is not None:
-                specs[feature.weights] = keras.KerasTensor(shape, dtype="float32")
-    return {**specs, features.mask: keras.KerasTensor((None, None), dtype="bool")}

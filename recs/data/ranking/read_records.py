@@ -135,7 +135,11 @@ def _checked(flat: Flat, features: RankingFeatures) -> Flat:
 
 def _reason(error: Exception) -> str:
     """Returns what an op complains of, without its own name."""
-    text = str(getattr(error, "message", error))
+    if isinstance(error, UnicodeDecodeError):
+        # The op's complaint quotes the record, whose bytes are no text.
+        text = error.object.decode("utf-8", "backslashreplace")
+    else:
+        text = str(getattr(error, "message", error))
     text = text.split("}} ", 1)[-1].split(" [Op:", 1)[0]
     return " ".join(text.split()).rstrip(".")[:400]
 

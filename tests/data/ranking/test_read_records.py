@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -68,3 +70,38 @@ def test_a_file_that_breaks_off(tmp_path):
     assert len(read_records(path, PRICE, malformed="skip")) == 2
     with pytest.raises(ValueError, match="`malformed` must be 'raise' or 'skip'"):
         read_records(path, PRICE, malformed="ignore")
+
+
+def broken(format):
+    """Returns a good record, and others by what is wrong with them."""
+    good, whole = protos.example(price=[1.0], label=[0.0]), protos.example(price=[1], label=[0.0])
+    bare, context = protos.example(label=[0.0]), protos.example()
+    if format == "sequence_example":
+        steps = {"price": [[1.0], [2.0]], "label": [[0.0], [1.0]]}
+        changed = {
+            "have a step for every item": {**steps, "label": [[0.0]]},
+            "have 1 values": {**steps, "price": [[1.0], [2.0, 3.0]]},
+            "[Dd]ata types|price": {**steps, "price": [[1], [2]]},
+        }
+        bad = {reason: protos.sequence_example(one) for reason, one in changed.items()}
+        return protos.sequence_example(steps), bad
+    wrap = {
+        "elwc": lambda one: protos.elwc([good, one]),
+        "example_in_example": lambda one: protos.example_in_example([good, one], context),
+        "tf_example": lambda one: one,
+    }[format]
+    bad = {"price": bare, "price|[Dd]ata types": whole, "parse|serialized": b"\x0a\xff"}
+    return wrap(good), {reason: wrap(one) for reason, one in bad.items()}
+
+
+@pytest.mark.parametrize("format", ["elwc", "example_in_example", "sequence_example", "tf_example"])
+def test_every_format_names_its_malformed_records(format, tmp_path):
+    good, bad = broken(format)
+    path = write(tmp_path / "lists", [good, *bad.values(), good])
+    lists = read_records(path, PRICE, format, malformed="skip")
+    assert len(lists) == 2
+    assert len(lists.skipped) == len(bad)
+    for number, (reason, told) in enumerate(zip(bad, lists.skipped, strict=True), 1):
+        assert re.match(rf"{path}, record {number}: .*({reason})", told), told
+    with pytest.raises(ValueError, match="record 1, must be well-formed"):
+        read_records(path, PRICE, format)

@@ -4,9 +4,9 @@ import pytest
 import tensorflow as tf
 
 import recs
-from recs.data.ranking import RankingFeature, RankingFeatures
+from recs.data.ranking import RankingFeature, RankingFeatures, RankingLists
 from recs.layers import TableConfig
-from recs.layers.ranking_features import RankingInputs
+from recs.layers.ranking_features import RankingInputs, list_inputs
 
 IDS = np.arange(1, 10)
 ROWS = np.random.default_rng(0).normal(size=(10, 3)).astype("float32")  # by id; 0 is padding
@@ -158,6 +158,62 @@ def test_a_model_of_it_trains_from_a_dataset_and_is_saved(tmp_path):
     layer = layer_of(description("mean"))
     copy = RankingInputs.from_config(layer.get_config())
     assert copy.features == layer.features
+
+
+@pytest.mark.parametrize("combiner", ["mean", None])
+def test_in_a_functional_model_that_is_saved(combiner, tmp_path):
+    features = description(combiner)
+    inputs = list_inputs(features)
+    outputs = layer_of(features)(inputs)
+    assert outputs["features"].shape == (None, None, 11 if combiner else 5)
+    if combiner is None:
+        assert outputs["tags"].shape == (None, None, None, 3)
+        assert outputs["history_mask"].shape == (None, None)
+    model = keras.Model(inputs, outputs)
+    given = {
+        name: tf.constant(value) if isinstance(value, np.ndarray) else value
+        for name, value in batch().items()
+        if name in inputs
+    }
+    want = layer_of(features)(batch())
+    model.save(tmp_path / "m.keras")
+    for one in (model, keras.models.load_model(tmp_path / "m.keras")):
+        found = one(given)
+        assert set(found) == set(want)
+        for name in want:
+            np.testing.assert_allclose(found[name], want[name], atol=1e-5)
+
+
+def test_a_functional_model_learns_from_lists():
+    features = RankingFeatures(
+        [RankingFeature("history", "sequence", table="items")],
+        [RankingFeature("item", "ids", table="items"), RankingFeature("price")],
+    )
+    inputs = list_inputs(features)
+    vectors = layer_of(features)(inputs)
+    scores = keras.ops.squeeze(keras.layers.Dense(1)(vectors["features"]), -1)
+    model = keras.Model(inputs, scores)
+    model.compile(keras.optimizers.Adam(0.05), loss=recs.losses.SoftmaxLoss())
+    examples = {"item": [1, 2, 3], "price": [1.0, 0.0, 2.0], "label": [1, 0, 1]}
+    lists = RankingLists(features, {"history": [[4], []]}, examples, [0, 2, 3])
+    data = lists.to_dataset(2, supervised=True)
+    losses = model.fit(data, epochs=10, verbose=0, shuffle=False).history["loss"]
+    assert losses[-1] < losses[0]
+
+
+def test_ragged_numbers_and_ids_of_items_are_padded():
+    features = RankingFeatures(
+        [], [RankingFeature("item", "ids", table="items"), RankingFeature("price", shape=(2,))]
+    )
+    ragged = {
+        "item": tf.RaggedTensor.from_tensor(ITEM, [2, 1, 2]),
+        "price": tf.RaggedTensor.from_tensor(PRICE, [2, 1, 2]),
+    }
+    layer = layer_of(features)
+    found = layer(ragged)
+    want = layer({"item": ITEM, "price": PRICE, "mask": MASK})
+    np.testing.assert_array_equal(found["mask"], MASK)
+    np.testing.assert_allclose(found["features"], want["features"])
 
 
 def test_wrong_arguments():
