@@ -10,7 +10,6 @@ from recs.data.ranking import RankingFeature, RankingFeatures, RankingLists
 from recs.experiments import RankingPipeline
 from recs.models import Ranker
 from tests.data.ranking import protos
-from tests.export.serving import ask_without_recs
 
 FEATURES = RankingFeatures(examples=[RankingFeature("item", "ids"), RankingFeature("x")])
 
@@ -83,8 +82,8 @@ def test_a_folder_has_what_serves_and_what_goes_on(tmp_path):
     record = protos.elwc(
         [protos.example(item=[int(i)], x=[float(v)]) for i, v in zip(items, x, strict=True)]
     )
-    request = (run.folder.saved_model / "1", "predict", {"inputs": np.array([record])})
-    (answer,) = ask_without_recs([request], tmp_path)
+    served = tf.saved_model.load(str(run.folder.saved_model / "1"))
+    answer = served.signatures["predict"](inputs=tf.constant([record]))
     np.testing.assert_allclose(answer["output"][0], want[0], atol=1e-5)
     with pytest.raises(ValueError, match="`folder` must not hold another run"):
         pipeline(folder=tmp_path / "run")

@@ -11,6 +11,8 @@ from recs.layers.ranking import DocumentInteractionAttention
 from tests.data.ranking import protos
 from tests.export.serving import ask_without_recs
 
+pytestmark = pytest.mark.slow
+
 FEATURES = RankingFeatures(
     context=[
         RankingFeature("history", "sequence", table="items", combiner="attention", query="item"),
