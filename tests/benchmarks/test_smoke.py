@@ -17,6 +17,7 @@ SCRIPTS = sorted(p for p in FOLDER.glob("*.py") if "__main__" in p.read_text())
 def test_there_are_benchmarks():
     assert {p.stem for p in SCRIPTS} >= {
         "brute_force",
+        "ivf",
         "corpus_metrics",
         "embedding_step",
         "epoch",

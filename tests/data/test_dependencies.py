@@ -11,7 +11,7 @@ def test_each_dependency_has_a_reason():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     extras = setup["options.extras_require"]
-    named = [extras[name] for name in ("test", "pandas", "notebook", "scann")]
+    named = [extras[name] for name in ("test", "ivf", "pandas", "notebook", "scann")]
     listed = "\n".join([setup["options"]["install_requires"], *named])
     required = [re.split(r"[<>=~!]", line)[0] for line in listed.split()]
     text = (ROOT / "docs" / "dependencies.md").read_text()

@@ -66,13 +66,13 @@ class BruteForce(TopK):
     ) -> None:
         super().__init__(k=k, query_model=query_model, name=name, **kwargs)
         # All made here, and of unknown length, so that a checkpoint finds them before `index` ran.
-        self._candidates = _growing(tf.zeros([0, 0]))
-        self._numbers = _growing(tf.zeros([0], tf.int64))
-        self._strings = _growing(tf.constant([], tf.string))
+        self._candidates = growing(tf.zeros([0, 0]))
+        self._numbers = growing(tf.zeros([0], tf.int64))
+        self._strings = growing(tf.constant([], tf.string))
         self._id_dtype = tf.Variable("", trainable=False, name="id_dtype")
         # Identifiers as numbers in order, and the row of each, to find candidates by.
-        self._sorted = _growing(tf.zeros([0], tf.int64))
-        self._order = _growing(tf.zeros([0], tf.int32))
+        self._sorted = growing(tf.zeros([0], tf.int64))
+        self._order = growing(tf.zeros([0], tf.int32))
 
     def index(self, candidates: Any, identifiers: Any = None) -> BruteForce:
         """Builds the index from a matrix of candidates; an index built before is dropped.
@@ -84,6 +84,20 @@ class BruteForce(TopK):
         Returns:
             The layer itself.
         """
+        candidates, identifiers = self._checked(candidates, identifiers)
+        self._candidates.assign(candidates)
+        is_string = identifiers.dtype == tf.string
+        encoded = ids.encode(identifiers)
+        self._strings.assign(encoded if is_string else tf.constant([], tf.string))
+        self._numbers.assign(tf.zeros([0], tf.int64) if is_string else encoded)
+        self._id_dtype.assign(identifiers.dtype.name)
+        numbers = id_numbers(encoded, self._where)
+        order = tf.argsort(numbers, stable=True)
+        self._sorted.assign(tf.gather(numbers, order))
+        self._order.assign(order)
+        return self
+
+    def _checked(self, candidates: Any, identifiers: Any) -> tuple[tf.Tensor, tf.Tensor]:
         candidates = tf.cast(tf.convert_to_tensor(candidates), tf.float32)
         if identifiers is None:
             identifiers = tf.range(tf.shape(candidates)[0] if candidates.shape.rank else 0)
@@ -107,17 +121,7 @@ class BruteForce(TopK):
                     where=self._where,
                 )
             )
-        self._candidates.assign(candidates)
-        is_string = identifiers.dtype == tf.string
-        encoded = ids.encode(identifiers)
-        self._strings.assign(encoded if is_string else tf.constant([], tf.string))
-        self._numbers.assign(tf.zeros([0], tf.int64) if is_string else encoded)
-        self._id_dtype.assign(identifiers.dtype.name)
-        numbers = id_numbers(encoded, self._where)
-        order = tf.argsort(numbers, stable=True)
-        self._sorted.assign(tf.gather(numbers, order))
-        self._order.assign(order)
-        return self
+        return candidates, identifiers
 
     def call(self, queries: Any, k: Any = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the scores and the identifiers of the best candidates, best first.
@@ -126,17 +130,19 @@ class BruteForce(TopK):
             queries: Embeddings, or features when there is a query model.
             k: int or a scalar tensor. Defaults to `None`, which is the constructor's.
         """
-        dtype = self._stored_id_dtype()
-        with tf.init_scope():
-            empty = self._candidates.read_value().shape == (0, 0)
-        if not dtype or empty:
-            raise self._not_indexed()
+        self._check_indexed()
         k = self._k if k is None else k
         embedded = self._check_k(self._embed(queries), k, self.num_candidates())
         best, rows = best_rows(self._compute_score, embedded, self._candidates.read_value(), k)
         return best, self._identifiers_of(rows)
 
-    def count_higher(self, queries: Any, limits: Any) -> tf.Tensor:
+    def _check_indexed(self) -> None:
+        with tf.init_scope():
+            empty = self._candidates.read_value().shape == (0, 0)
+        if not self._stored_id_dtype() or empty:
+            raise self._not_indexed()
+
+    def count_higher(self, queries: Any, limits: Any) -> tf.Tensor | None:
         """Returns how many candidates score higher than a limit; see `TopK.count_higher`."""
         embedded = self._embed(queries)
         return count_rows_above(
@@ -263,6 +269,9 @@ class BruteForce(TopK):
         """Loads what `save_own_variables` saved, of any number of candidates."""
         if "candidates" not in list(store.keys()):
             return
+        self.index(*self._loaded(store))
+
+    def _loaded(self, store: Any) -> tuple[np.ndarray, tf.Tensor]:
         dtype = np.asarray(store["id_dtype"], "uint8").tobytes().decode()
         if dtype == "string":
             loaded = tf.constant(
@@ -270,7 +279,7 @@ class BruteForce(TopK):
             )
         else:
             loaded = ids.decode(tf.constant(np.asarray(store["id_numbers"])), dtype)
-        self.index(np.asarray(store["candidates"]), loaded)
+        return np.asarray(store["candidates"]), loaded
 
 
 def _wide(dtype: tf.DType) -> tf.DType:
@@ -278,7 +287,7 @@ def _wide(dtype: tf.DType) -> tf.DType:
     return tf.float64 if dtype.is_floating else tf.int64
 
 
-def _growing(initial: tf.Tensor) -> tf.Variable:
+def growing(initial: tf.Tensor) -> tf.Variable:
     """Returns a variable of the tensor's rank that may take any shape later."""
     shape = tf.TensorShape([None] * initial.shape.rank)
     return tf.Variable(initial, trainable=False, shape=shape)

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from recs.layers import FrequencyEstimate
-from recs.layers.factorized_top_k import BruteForce, Streaming, TopK
+from recs.layers.factorized_top_k import IVF, BruteForce, Streaming, TopK
 from recs.layers.loss import (
     HardNegativeMining,
     NegativesSchedule,
@@ -135,6 +135,13 @@ CASES = {
     BruteForce: [
         Case(
             make=lambda: BruteForce(k=3).index_from_dataset(_rows()),
+            inputs=(QUERIES,),
+            extreme=(QUERIES * 1e30,),
+        ),
+    ],
+    IVF: [
+        Case(
+            make=lambda: IVF(k=3, lists=2, probes=2).index_from_dataset(_rows()),
             inputs=(QUERIES,),
             extreme=(QUERIES * 1e30,),
         ),
