@@ -4,7 +4,7 @@ Importing this package loads neither TensorFlow nor TensorFlow Datasets nor pyar
 that need them import them when they are called.
 """
 
-from recs.data import movielens, sequences, splits
+from recs.data import lightgbm_rank, movielens, sequences, splits
 from recs.data.interactions import Interactions
 from recs.data.items import Items
 from recs.data.ragged_column import RaggedColumn
@@ -20,6 +20,7 @@ __all__ = [
     "RaggedColumn",
     "Split",
     "WindowColumn",
+    "lightgbm_rank",
     "movielens",
     "read_csv",
     "read_items",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -17,8 +18,12 @@ from recs.data.interactions import Interactions
 from recs.errors import explain
 
 
+# Interactions, or lists to rank.
+Rows = TypeVar("Rows")
+
+
 @dataclass(frozen=True, eq=False)
-class Split:
+class Split(Generic[Rows]):
     """The parts of a split; `validation` has no rows unless a share was asked for it.
 
     Unpacks into the two parts that are always there: `train, test = by_time(data, 0.2)`.
@@ -39,15 +44,17 @@ class Split:
     ```
     """
 
-    train: Interactions
-    test: Interactions
-    validation: Interactions
+    train: Rows
+    test: Rows
+    validation: Rows
 
-    def __iter__(self) -> Iterator[Interactions]:
+    def __iter__(self) -> Iterator[Rows]:
         return iter((self.train, self.test))
 
 
-def by_time(data: Interactions, test_fraction: float, *, validation_fraction: float = 0.0) -> Split:
+def by_time(
+    data: Interactions, test_fraction: float, *, validation_fraction: float = 0.0
+) -> Split[Interactions]:
     """Splits at one moment for all: the past trains, the future tests.
 
     The honest split for a model that will serve: nothing of the test's time is seen in training.
@@ -83,7 +90,7 @@ def at_random(
     seed: int = 0,
     *,
     validation_fraction: float = 0.0,
-) -> Split:
+) -> Split[Interactions]:
     """Splits interactions at random, whoever's and whenever they are.
 
     Close to what rating benchmarks do; it lets a model see the future of the users it is tested
@@ -114,7 +121,7 @@ def at_random(
     return _cut(data, _ranked(data)[drawn], *sizes)
 
 
-def leave_last_out(data: Interactions, n: int = 1, *, validation_n: int = 0) -> Split:
+def leave_last_out(data: Interactions, n: int = 1, *, validation_n: int = 0) -> Split[Interactions]:
     """Splits off each user's last interactions.
 
     The usual split for models of sequences: every user is known, and the next items are asked
@@ -184,13 +191,13 @@ def _sizes(rows: int, test: float, validation: float, where: str) -> tuple[int, 
     return round(rows * test), round(rows * validation)
 
 
-def _cut(data: Interactions, order: np.ndarray, test: int, validation: int) -> Split:
+def _cut(data: Interactions, order: np.ndarray, test: int, validation: int) -> Split[Interactions]:
     end = len(order) - test
     start = max(end - validation, 0)  # Two roundings can ask for one row too many.
     return _split(data, order[end:], order[start:end])
 
 
-def _split(data: Interactions, test: np.ndarray, validation: np.ndarray) -> Split:
+def _split(data: Interactions, test: np.ndarray, validation: np.ndarray) -> Split[Interactions]:
     part = np.zeros(len(data), np.int8)
     part[test], part[validation] = 1, 2
     return Split(*(data.take(part == number) for number in range(3)))

@@ -1,6 +1,8 @@
 """How well a model ranks the whole catalogue, and what it must be better than."""
 
 from recs.evaluation.held_out import HeldOut
+from recs.evaluation.item_baselines import item_baselines
+from recs.evaluation.per_list_ndcg import per_list_ndcg
 from recs.evaluation.popularity import popularity_vectors
 from recs.evaluation.rating_baselines import rating_baselines
 from recs.evaluation.top_k import evaluate_top_k, recommend_top_k
@@ -8,6 +10,8 @@ from recs.evaluation.top_k import evaluate_top_k, recommend_top_k
 __all__ = [
     "HeldOut",
     "evaluate_top_k",
+    "item_baselines",
+    "per_list_ndcg",
     "popularity_vectors",
     "rating_baselines",
     "recommend_top_k",

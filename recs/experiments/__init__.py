@@ -7,7 +7,10 @@ from recs.experiments.evaluation import Evaluation
 from recs.experiments.experiment import Experiment, Trained
 from recs.experiments.items_file import ItemsFile
 from recs.experiments.last_out import LastOut
+from recs.experiments.libsvm_files import LibSVMFiles
+from recs.experiments.listwise_evaluation import ListwiseEvaluation
 from recs.experiments.movielens_source import MovieLens
+from recs.experiments.own_test import OwnTest
 from recs.experiments.parquet_file import ParquetFile
 from recs.experiments.ranking_pipeline import BestRun, RankingPipeline
 from recs.experiments.rating_evaluation import RatingEvaluation
@@ -27,7 +30,10 @@ __all__ = [
     "Experiment",
     "ItemsFile",
     "LastOut",
+    "LibSVMFiles",
+    "ListwiseEvaluation",
     "MovieLens",
+    "OwnTest",
     "ParquetFile",
     "RankingPipeline",
     "RatingEvaluation",

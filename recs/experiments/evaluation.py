@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recs.data.interactions import Interactions
 from recs.data.splits import Split
 from recs.experiments.report import Report
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 class Evaluation(abc.ABC):
@@ -51,6 +54,25 @@ class Evaluation(abc.ABC):
             before: the parts that lie before it.
         """
         return part
+
+    def dataset(
+        self, model: Any, examples: Any, batch_size: int, shuffle_seed: int | None = None
+    ) -> tf.data.Dataset:
+        """Returns batches of what `examples` returned.
+
+        Args:
+            model: the model.
+            examples: rows that it trains on or is validated by.
+            batch_size: rows a batch.
+            shuffle_seed: the seed of the training part's order; None for a part that is not
+                trained on. Defaults to `None`.
+        """
+        return examples.to_dataset(
+            self.columns(model),
+            batch_size=batch_size,
+            shuffle=shuffle_seed is not None,
+            seed=shuffle_seed or 0,
+        )
 
     def query(self, model: Any, parts: Sequence[Interactions], users: np.ndarray) -> Any:
         """Returns what the model is asked with about some users.

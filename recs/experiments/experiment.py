@@ -151,15 +151,12 @@ class Experiment:
         model, parts = self.model, self.parts() if parts is None else parts
         self.evaluation.before(model, parts.train)
         model.compile(optimizer=self.optimizer)
-        columns = self.evaluation.columns(model)
-        examples = self.evaluation.examples
-        dataset = examples(model, parts.train).to_dataset(
-            columns, batch_size=self.batch_size, shuffle=True, seed=self.seed
-        )
+        examples, dataset_of = self.evaluation.examples, self.evaluation.dataset
+        dataset = dataset_of(model, examples(model, parts.train), self.batch_size, self.seed)
         validation = None
         if len(parts.validation):
             rows = examples(model, parts.validation, before=[parts.train])
-            validation = rows.to_dataset(columns, batch_size=self.batch_size)
+            validation = dataset_of(model, rows, self.batch_size)
         history = model.fit(
             dataset,
             validation_data=validation,

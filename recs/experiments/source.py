@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import abc
-
-from recs.data.interactions import Interactions
+from typing import Any
 
 
 class Source(abc.ABC):
@@ -20,5 +19,5 @@ class Source(abc.ABC):
     """
 
     @abc.abstractmethod
-    def load(self) -> Interactions:
-        """Returns the interactions."""
+    def load(self) -> Any:
+        """Returns the interactions, or what the splitter and the evaluation of its kind take."""

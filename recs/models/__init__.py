@@ -2,6 +2,7 @@
 
 from recs.models.base import Model
 from recs.models.ranker import Ranker
+from recs.models.list_ranker import ListRanker
 from recs.models.rating import RatingModel
 from recs.models.recommendations import Recommendations
 from recs.models.sequence_tower import SequenceTower
@@ -10,6 +11,7 @@ from recs.models.tower import Tower
 from recs.models.two_tower import TwoTower
 
 __all__ = [
+    "ListRanker",
     "Model",
     "Ranker",
     "RatingModel",

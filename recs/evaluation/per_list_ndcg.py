@@ -1,0 +1,54 @@
+"""How well every list is ranked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recs.metrics.ndcg_metric import NDCGMetric
+
+if TYPE_CHECKING:
+    from recs.data.ranking import RankingLists
+
+
+def per_list_ndcg(
+    lists: RankingLists, scores: np.ndarray, topn: int = 10, batch_size: int = 256
+) -> np.ndarray:
+    """Returns NDCG of every list that has a relevant item, in the order of the lists.
+
+    With gains `2^label - 1`. Lists whose labels are all 0 say nothing of a ranking, and are left
+    out. Of items with equal scores the less relevant one comes first.
+
+    Args:
+        lists: the lists, with labels.
+        scores: `(items,)`, in their order.
+        topn: how many places count. Defaults to `10`.
+        batch_size: how many lists at once. Defaults to `256`.
+
+    Example:
+    ```python
+    >>> from recs.data.ranking import RankingFeature, RankingFeatures, RankingLists
+    >>> from recs.evaluation import per_list_ndcg
+    >>> features = RankingFeatures(examples=[RankingFeature("price")])
+    >>> items = {"price": [3.0, 1.0, 2.0, 4.0], "label": [1, 0, 0, 0]}
+    >>> lists = RankingLists(features, {}, items, row_splits=[0, 2, 4])
+    >>> per_list_ndcg(lists, scores=lists.examples["price"]).tolist()
+    [1.0]
+
+    ```
+    """
+    metric = NDCGMetric(topn=topn)
+    splits, labels = lists.row_splits, lists.examples[lists.features.label]
+    lengths = np.diff(splits)
+    best = np.array([labels[a:b].max(initial=0) for a, b in zip(splits, splits[1:], strict=False)])
+    rows = np.flatnonzero(best > 0)
+    values = []
+    for start in range(0, len(rows), batch_size):
+        some = rows[start : start + batch_size]
+        places = np.arange(lengths[some].max())
+        there = places < lengths[some][:, None]
+        items = np.minimum(splits[:-1][some][:, None] + places, len(labels) - 1)
+        of_lists, _ = metric.per_list(np.where(there, labels[items], -1.0), scores[items])
+        values.append(np.asarray(of_lists))
+    return np.concatenate(values) if values else np.zeros(0, np.float32)
