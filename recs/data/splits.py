@@ -17,7 +17,6 @@ from recs.data.ids import codes
 from recs.data.interactions import Interactions
 from recs.errors import explain
 
-
 # Interactions, or lists to rank.
 Rows = TypeVar("Rows")
 

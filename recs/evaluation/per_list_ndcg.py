@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,7 +42,7 @@ def per_list_ndcg(
     metric = NDCGMetric(topn=topn)
     splits, labels = lists.row_splits, lists.examples[lists.features.label]
     lengths = np.diff(splits)
-    best = np.array([labels[a:b].max(initial=0) for a, b in zip(splits, splits[1:], strict=False)])
+    best = np.array([labels[a:b].max(initial=0) for a, b in itertools.pairwise(splits)])
     rows = np.flatnonzero(best > 0)
     values = []
     for start in range(0, len(rows), batch_size):

@@ -142,14 +142,16 @@ class ListRanker(Model):
         labels = ops.cast(inputs[self.features.label], "float32")
         items = self.item_inputs(inputs, training=training)
         scores = self._scores(items["features"], items["mask"], training)
-        self.ndcg.update_state(labels, ops.mean(scores, axis=-1), mask=items["mask"])
+        weights = None if self.features.weight is None else inputs[self.features.weight]
+        mean = ops.mean(scores, axis=-1)
+        self.ndcg.update_state(labels, mean, sample_weight=weights, mask=items["mask"])
         # Each member's lists are lists of their own.
         count = scores.shape[-1]
         shape = (count * ops.shape(labels)[0], ops.shape(labels)[1])
         stacked = ops.reshape(ops.transpose(scores, (2, 0, 1)), shape)
-        return self.head(
-            ops.tile(labels, (count, 1)), stacked, mask=ops.tile(items["mask"], (count, 1))
-        )
+        labels, mask = ops.tile(labels, (count, 1)), ops.tile(items["mask"], (count, 1))
+        weights = None if weights is None else ops.tile(weights, (count, 1))
+        return self.head(labels, stacked, sample_weight=weights, mask=mask)
 
     def adapt(self, lists: RankingLists, batch_size: int = 256) -> ListRanker:
         """Adapts the transforms to the items of training lists; returns the model.

@@ -53,7 +53,8 @@ class QuantileSteps(keras.layers.Layer):
         absent: float | None = 0.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        # Half precision would make different numbers equal.
+        super().__init__(**{"autocast": False, **kwargs})
         self.supports_masking = True
         self.quantiles = list(quantiles)
         self.absent = absent
@@ -69,6 +70,7 @@ class QuantileSteps(keras.layers.Layer):
             initializer="zeros",
             trainable=False,
             dtype="float32",
+            autocast=False,
         )
         self.built = True
 

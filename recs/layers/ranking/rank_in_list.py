@@ -46,17 +46,15 @@ class RankInList(keras.layers.Layer):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        # Half precision would make different numbers equal.
+        super().__init__(**{"autocast": False, **kwargs})
         self.supports_masking = True
         self.built = True
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """Returns the ranks."""
         x = ops.swapaxes(ops.cast(inputs, "float32"), 1, 2)
-        if mask is None:
-            there = tf.ones(tf.shape(x)[::2], tf.bool)
-        else:
-            there = ops.cast(mask, "bool")
+        there = tf.ones(tf.shape(x)[::2], tf.bool) if mask is None else ops.cast(mask, "bool")
         # Behind all items, where padding adds to no count.
         values = tf.where(there[:, None, :], x, float("inf"))
         ordered = tf.sort(values, axis=-1)

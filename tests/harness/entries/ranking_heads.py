@@ -52,6 +52,12 @@ CASES = {
 HUGE = FEATURES * 1e30
 
 
+def _adapted():
+    layer = ranking.QuantileSteps()
+    layer.adapt(FEATURES.reshape(-1, 3))
+    return layer
+
+
 CASES |= {
     ranking.DocumentInteractionAttention: [
         Case(
@@ -106,5 +112,12 @@ CASES |= {
             make=lambda: ranking.PositionBias(3),
             inputs=((SCORES, _RNG.integers(0, 7, (6, 5))),),
         )
+    ],
+    ranking.RankInList: [
+        Case(make=ranking.RankInList, inputs=(FEATURES,), extreme=(HUGE,)),
+    ],
+    ranking.QuantileSteps: [Case(make=_adapted, inputs=(FEATURES,), extreme=(HUGE,), label="steps")],
+    ranking.FactorizationScorer: [
+        Case(make=_seeded(lambda: ranking.FactorizationScorer(3, [4])), inputs=(FEATURES,))
     ],
 }
