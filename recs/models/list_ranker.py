@@ -88,7 +88,7 @@ class ListRanker(Model):
         scorer: keras.layers.Layer,
         tables: Sequence[TableConfig] = (),
         transforms: Sequence[keras.layers.Layer] = (),
-        loss: Any = None,
+        loss: str | keras.losses.Loss | None = None,
         members: int = 1,
         regularization_weight: float = 1.0,
         topn: int = 10,

@@ -31,7 +31,7 @@ class MemberScores(keras.layers.Layer):
     ) -> None:
         super().__init__(**{"autocast": False, **kwargs})
         self.supports_masking = True
-        config = keras.saving.serialize_keras_object(scorer)
+        config = _unshared(keras.saving.serialize_keras_object(scorer))
         others = [keras.saving.deserialize_keras_object(config) for _ in range(members - 1)]
         self.scorers = [
             ListScores(one, name=f"member_{number}", dtype=self.dtype_policy)
@@ -53,3 +53,15 @@ class MemberScores(keras.layers.Layer):
         scores = [member(inputs, there, training=training) for member in self.scorers]
         self._loss_weight.correct(before)
         return ops.stack([ops.cast(one, "float32") for one in scores], axis=-1)
+
+
+def _unshared(config: Any) -> Any:
+    """Returns a configuration whose objects are made anew each time.
+
+    While a file is loaded Keras marks configurations with the object that they are of, and gives
+    that same object back.
+    """
+    if isinstance(config, dict):
+        kept = {name: one for name, one in config.items() if name != "shared_object_id"}
+        return {name: _unshared(one) for name, one in kept.items()}
+    return [_unshared(one) for one in config] if isinstance(config, list) else config

@@ -116,7 +116,9 @@ CASES |= {
     ranking.RankInList: [
         Case(make=ranking.RankInList, inputs=(FEATURES,), extreme=(HUGE,)),
     ],
-    ranking.QuantileSteps: [Case(make=_adapted, inputs=(FEATURES,), extreme=(HUGE,), label="steps")],
+    ranking.QuantileSteps: [
+        Case(make=_adapted, inputs=(FEATURES,), extreme=(HUGE,), label="steps")
+    ],
     ranking.FactorizationScorer: [
         Case(make=_seeded(lambda: ranking.FactorizationScorer(3, [4])), inputs=(FEATURES,))
     ],
