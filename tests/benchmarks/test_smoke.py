@@ -25,6 +25,7 @@ def test_there_are_benchmarks():
         "in_batch_loss",
         "insertion",
         "lookup",
+        "ltr_quality",
         "memory",
         "ranking_losses",
         "records",

@@ -14,7 +14,12 @@ CONFIGS = sorted(FOLDER.glob("*.yaml"))
 
 
 def test_there_are_configurations():
-    assert {path.stem for path in CONFIGS} >= {"two_tower_movielens", "ranking_movielens"}
+    assert {path.stem for path in CONFIGS} >= {
+        "listwise_movielens",
+        "ltr_libsvm",
+        "ranking_movielens",
+        "two_tower_movielens",
+    }
 
 
 @pytest.mark.slow
