@@ -12,17 +12,18 @@ import tempfile
 import numpy as np
 
 VERSION = "4.7.0"
-# As LightGBM's own example of learning to rank sets them (examples/lambdarank/train.conf).
+# The best of seven settings by cross-validation on the training lists, where LightGBM's own example
+# (learning rate 0.1, 31 leaves, bagging of 0.9, 50 documents a leaf) has 0.767, and these 0.777.
 SETTINGS = {
     "objective": "lambdarank",
     "metric": "ndcg",
     "ndcg_eval_at": [10],
-    "learning_rate": 0.1,
-    "num_leaves": 31,
-    "min_data_in_leaf": 50,
-    "min_sum_hessian_in_leaf": 5.0,
+    "learning_rate": 0.05,
+    "num_leaves": 15,
+    "min_data_in_leaf": 20,
+    "feature_fraction": 0.8,
     "bagging_freq": 1,
-    "bagging_fraction": 0.9,
+    "bagging_fraction": 0.8,
     "verbose": -1,
 }
 

@@ -47,6 +47,8 @@ class Rated(Source):
             "item": item,
             "rating": np.clip(np.round(item / 4 + rng.normal(size=90)), 1, 5).astype("float32"),
         }
+        order = rng.permutation(90)  # users do not stand together
+        columns = {name: column[order] for name, column in columns.items()}
         films = Items({"item": np.arange(12), "title": [f"Film {n}" for n in range(12)]})
         return Interactions(columns, items=films)
 
