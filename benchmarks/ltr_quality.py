@@ -4,10 +4,10 @@
     python benchmarks/ltr_quality.py --part lightgbm --cross-validate
 
 LightGBM's example, 201 training and 50 test lists: `configs/ltr_libsvm.yaml` beside LightGBM's
-lambdarank, which stops early on 41 of the training lists. NDCG@10
-with gains 2^label - 1, means of the seeds; the interval is a bootstrap over the test lists, of each
-list's difference between the means over the seeds of both. `--cross-validate` does the same on the
-training lists, each fifth of them in turn held out, which is how the settings were chosen.
+lambdarank, which stops early on 41 of the training lists. NDCG@10 with gains 2^label - 1, means of
+the seeds; the interval is a bootstrap over the test lists, of each list's difference between the
+means over the seeds of both. `--cross-validate` does the same on the training lists, each fifth of
+them in turn held out, which is how the settings of both were chosen.
 
 MovieLens latest-small, a list a user: `configs/listwise_movielens.yaml` with the loss swapped,
 beside the mean rating of movies and their popularity. Settings were chosen on the validation part

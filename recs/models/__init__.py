@@ -1,8 +1,8 @@
 """Models."""
 
 from recs.models.base import Model
-from recs.models.ranker import Ranker
 from recs.models.list_ranker import ListRanker
+from recs.models.ranker import Ranker
 from recs.models.rating import RatingModel
 from recs.models.recommendations import Recommendations
 from recs.models.sequence_tower import SequenceTower

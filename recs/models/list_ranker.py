@@ -31,7 +31,8 @@ class ListRanker(Model):
 
     `features -> vectors of items -> transforms, side by side -> scorer -> score`. The description
     of the features says what batches hold (`recs.data.ranking.RankingLists.to_dataset`), and what
-    requests to a server hold.
+    requests to a server hold. (`Ranker` has neither transforms nor members, but dropout on lists
+    and sequences that scorers take as such.)
 
     With `members=m` there are `m` scorers, each with its own weights, dropout and loss; the score
     is the mean of theirs. On little data the mean is better than any of them.
