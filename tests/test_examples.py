@@ -27,6 +27,7 @@ PAGES = [
     "inspection",
     "multi_task",
     "optimizers",
+    "ranking_heads",
     "ranking_losses",
     "ranking_data",
     "records",
