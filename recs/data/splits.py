@@ -18,11 +18,11 @@ from recs.data.interactions import Interactions
 from recs.errors import explain
 
 # Interactions, or lists to rank.
-Rows = TypeVar("Rows")
+_Rows = TypeVar("_Rows")
 
 
 @dataclass(frozen=True, eq=False)
-class Split(Generic[Rows]):
+class Split(Generic[_Rows]):
     """The parts of a split; `validation` has no rows unless a share was asked for it.
 
     Unpacks into the two parts that are always there: `train, test = by_time(data, 0.2)`.
@@ -43,11 +43,11 @@ class Split(Generic[Rows]):
     ```
     """
 
-    train: Rows
-    test: Rows
-    validation: Rows
+    train: _Rows
+    test: _Rows
+    validation: _Rows
 
-    def __iter__(self) -> Iterator[Rows]:
+    def __iter__(self) -> Iterator[_Rows]:
         return iter((self.train, self.test))
 
 
