@@ -5,12 +5,15 @@ that need them import them when they are called.
 """
 
 from recs.data import lightgbm_rank, movielens, sequences, splits
+from recs.data import movielens, sequences, splits
+from recs.data.by_user import by_user
 from recs.data.interactions import Interactions
 from recs.data.items import Items
 from recs.data.ragged_column import RaggedColumn
 from recs.data.read_csv import read_csv
 from recs.data.read_items import read_items
 from recs.data.read_parquet import read_parquet
+from recs.data.read_user_items import read_user_items
 from recs.data.splits import Split
 from recs.data.window_column import WindowColumn
 
@@ -21,10 +24,12 @@ __all__ = [
     "Split",
     "WindowColumn",
     "lightgbm_rank",
+    "by_user",
     "movielens",
     "read_csv",
     "read_items",
     "read_parquet",
+    "read_user_items",
     "sequences",
     "splits",
 ]

@@ -1,10 +1,12 @@
 """Experiments: what a YAML configuration can name, and `recs train` runs."""
 
+from recs.experiments.as_given import AsGiven
 from recs.experiments.at_random import AtRandom
 from recs.experiments.by_time import ByTime
 from recs.experiments.csv_file import CsvFile
 from recs.experiments.evaluation import Evaluation
 from recs.experiments.experiment import Experiment, Trained
+from recs.experiments.graph_evaluation import GraphEvaluation
 from recs.experiments.items_file import ItemsFile
 from recs.experiments.last_out import LastOut
 from recs.experiments.libsvm_files import LibSVMFiles
@@ -20,14 +22,17 @@ from recs.experiments.run_folder import RunFolder
 from recs.experiments.sequential_evaluation import SequentialEvaluation
 from recs.experiments.source import Source
 from recs.experiments.splitter import Splitter
+from recs.experiments.user_item_lists import UserItemLists
 
 __all__ = [
+    "AsGiven",
     "AtRandom",
     "BestRun",
     "ByTime",
     "CsvFile",
     "Evaluation",
     "Experiment",
+    "GraphEvaluation",
     "ItemsFile",
     "LastOut",
     "LibSVMFiles",
@@ -44,4 +49,5 @@ __all__ = [
     "Source",
     "Splitter",
     "Trained",
+    "UserItemLists",
 ]

@@ -1,0 +1,253 @@
+"""Vectors of users and items that spread over the graph of who took what."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from recs.data.interactions import Interactions
+from recs.errors import explain
+from recs.layers.dynamic_embedding import DynamicEmbedding
+from recs.losses.functional.catalogue import catalogue_softmax
+from recs.models.bipartite_graph import BipartiteGraph, places
+from recs.models.two_tower import TwoTower
+
+# Users and items whose vectors are written at once.
+_ROWS = 65536
+
+
+@keras.saving.register_keras_serializable("recs")
+class LightGCN(TwoTower):
+    """Recommends by vectors of users and items that were mixed with those of their neighbours.
+
+    Users `u` and items `i` have embeddings `e^0`; a layer takes of every neighbour
+    `e^(l+1)_u = sum_i e^l_i / sqrt(n_u n_i)`, likewise for items, where `n` counts neighbours;
+    and the vector is the sum of all layers divided by its length. Scores are cosines. Without
+    layers this is matrix factorization.
+
+    The loss is the softmax over the whole catalogue, with no sampling in it: of the items `P_u` of
+    each user of the batch
+
+        loss = sum_u w_u (log sum_j exp(q_u . c_j / t) - mean_{i in P_u} q_u . c_i / t),
+        w_u = n_u^(1 - a) / sum_v n_v^(1 - a)
+
+    A user costs one row of scores, whatever the number of their items, so a batch is users with all
+    their items: rows of `recs.data.by_user`. Every step moves all embeddings, and costs as much as
+    the graph has edges. This suits catalogues up to some hundred thousand items; beyond, use
+    `TwoTower`, or `SequentialRetrieval` with sampled negatives.
+
+    After training, `index` writes the vectors of all users and items, and `recommend`, exports and
+    everything else are as in `TwoTower`. A user or item outside the graph has a zero vector.
+
+    Masking: users and items of a batch that the graph does not have are left out of the loss. State:
+    embeddings, vectors, popularity, the index, ids and titles, all in `.keras` files; the graph is
+    not saved: call `set_graph` before more training.
+
+    Args:
+        user: The column of user ids. Defaults to `"user_id"`.
+        item: The column of item ids, in data. Defaults to `"item_id"`.
+        items: The column of the lists of items, in batches. Defaults to `"items"`.
+        embedding_dim: int, positive. Length of each embedding. Defaults to `64`.
+        num_layers: int, at least 0. How far vectors spread. Defaults to `2`.
+        temperature: float, positive. Smaller looks more at the items that are mistaken for a
+            user's. Defaults to `0.1`.
+        user_weight: float, the `a` above. 0 counts every interaction alike, 1 every user. Defaults
+            to `0.0`.
+        stddev: float, positive. Of the normal distribution of the initial embeddings. Lengths do
+            not matter for scores, but make a step of an optimizer turn a vector less. Defaults to
+            `0.1`.
+        id_dtype: `"string"` or `"int64"`. Defaults to `"string"`.
+        seed: int. Decides all initial values. Defaults to `None`: drawn from Python's `random`,
+            which `keras.utils.set_random_seed` seeds.
+        **kwargs: The arguments of `keras.Model`.
+
+    Shapes: a dict of users `(batch,)` and ragged items `(batch, None)` -> a scalar loss; a dict of
+        users and items `(batch,)` -> a pair of `(batch, dim)`.
+
+    Raises:
+        ValueError: when a number is out of range, or there is no graph.
+
+    Example:
+    ```python
+    >>> import keras
+    >>> from recs.data import Interactions, by_user
+    >>> from recs.models import LightGCN
+    >>> log = Interactions({"user": [1, 1, 2, 2, 3, 3, 4], "item": [1, 2, 1, 2, 3, 4, 3]})
+    >>> model = LightGCN(user="user", item="item", embedding_dim=8, id_dtype="int64", seed=1)
+    >>> model.set_graph(log).compile(optimizer=keras.optimizers.Adam(0.05))
+    >>> rows = by_user(log).to_dataset(["user", "items"], batch_size=4)
+    >>> history = model.fit(rows, epochs=20, verbose=0)
+    >>> model.index([1, 2, 3, 4]).recommend([4], k=2).ids.tolist()
+    [[3, 4]]
+
+    ```
+
+    Reference: [He et al., 2020](https://arxiv.org/abs/2002.02126); the loss as studied by
+    [Wu et al., 2022](https://arxiv.org/abs/2201.02327), here over all items.
+    """
+
+    def __init__(
+        self,
+        *,
+        user: str = "user_id",
+        item: str = "item_id",
+        items: str = "items",
+        embedding_dim: int = 64,
+        num_layers: int = 2,
+        temperature: float = 0.1,
+        user_weight: float = 0.0,
+        stddev: float = 0.1,
+        id_dtype: str = "string",
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        _check(num_layers=(num_layers, num_layers >= 0, "at least 0"))
+        _check(temperature=(temperature, temperature > 0, "positive"))
+        _check(stddev=(stddev, stddev > 0, "positive"))
+        super().__init__(
+            user=user,
+            item=item,
+            embedding_dim=embedding_dim,
+            id_dtype=id_dtype,
+            normalize=True,
+            temperature=temperature,
+            seed=seed,
+            **kwargs,
+        )
+        self._arguments = {
+            "user": user,
+            "item": item,
+            "items": items,
+            "embedding_dim": embedding_dim,
+            "num_layers": num_layers,
+            "temperature": temperature,
+            "user_weight": user_weight,
+            "stddev": stddev,
+            "id_dtype": id_dtype,
+            "seed": seed,
+        }
+        self.items_column = items
+        self.num_layers = num_layers
+        self.temperature = temperature
+        self.user_weight = user_weight
+        # The towers hold what was computed; it is these tables that learn.
+        self.query_tower.trainable = False
+        self.candidate_tower.trainable = False
+        drawn = random.randrange(2**31) if seed is None else seed
+        self.user_embedding, self.item_embedding = (
+            DynamicEmbedding(
+                embedding_dim,
+                keras.initializers.RandomNormal(stddev=stddev),
+                key_dtype=id_dtype,
+                seed=drawn + number,
+                name=name,
+            )
+            for number, name in ((7, "user_embedding"), (1013, "item_embedding"))
+        )
+        self._graph: BipartiteGraph | None = None
+
+    def set_graph(self, train: Interactions) -> LightGCN:
+        """Sets who took what, which vectors spread over, and popularity; returns the model.
+
+        Args:
+            train: the interactions that training may know.
+        """
+        self.set_popularity(train.item_counts())
+        self._graph = BipartiteGraph(train)
+        self.train_function = self.test_function = None  # They were traced with another graph.
+        return self
+
+    def compute_loss(self, inputs: Any, training: bool = False) -> Any:
+        """Returns the softmax loss over the catalogue of a batch of users.
+
+        Args:
+            inputs: a dict with the columns of users and of their items.
+            training: whether the model is trained.
+        """
+        graph = self._known_graph()
+        users, items = self._vectors(graph, training)
+        user = places(inputs[self.query_tower.column], graph.user_ids)
+        liked = inputs[self.items_column]
+        row, item = liked.value_rowids(), places(liked.values, graph.item_ids)
+        known = tf.logical_and(item >= 0, tf.gather(user, row) >= 0)
+        row, item = tf.boolean_mask(row, known), tf.boolean_mask(item, known)
+        count = tf.math.unsorted_segment_sum(tf.ones_like(row, tf.float32), row, tf.size(user))
+        positive = tf.math.unsorted_segment_sum(tf.gather(items, item), row, tf.size(user))
+        positive = tf.math.divide_no_nan(positive, count[:, tf.newaxis])
+        weight = tf.where(count > 0, tf.pow(tf.maximum(count, 1.0), 1 - self.user_weight), 0.0)
+        weight = tf.math.divide_no_nan(weight, tf.reduce_sum(weight))
+        queries = tf.gather(users, tf.maximum(user, 0)) / self.temperature
+        return catalogue_softmax(queries, items, positive, weight, training)
+
+    def _vectors(self, graph: BipartiteGraph, training: bool) -> tuple[Any, Any]:
+        """Returns the vectors of all users and items of the graph."""
+        users = self.user_embedding(graph.user_ids, training=training)
+        items = self.item_embedding(graph.item_ids, training=training)
+        layers = [(users, items)]
+        for _ in range(self.num_layers):
+            layers.append(graph.spread(*layers[-1]))
+        return tuple(
+            ops.normalize(sum(one[1:], start=one[0]), axis=-1) for one in zip(*layers, strict=True)
+        )
+
+    def _known_graph(self) -> BipartiteGraph:
+        if self._graph is None:
+            raise ValueError(
+                explain(
+                    "The graph",
+                    rule="must be there before training",
+                    received="none",
+                    where=f"LightGCN '{self.name}'",
+                    remedy="Call `model.set_graph(train)`.",
+                )
+            )
+        return self._graph
+
+    def index(self, items: Any, titles: Sequence[str] | None = None) -> LightGCN:
+        """Computes all vectors and encodes the catalogue; returns the model.
+
+        Call it after training, and again after more of it. A loaded model, which has no graph,
+        keeps the vectors it was saved with.
+
+        Args:
+            items: ids, a dict of columns, or `recs.data.Items`, which brings its titles.
+            titles: a title for each. Defaults to `None`: those of `Items`, or none.
+        """
+        if self._graph is not None:
+            vectors = self._vectors(self._graph, training=False)
+            _write(self.query_tower, self._graph.users, vectors[0])
+            _write(self.candidate_tower, self._graph.items, vectors[1])
+        super().index(items, titles)
+        return self
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> LightGCN:
+        """Rebuilds a model from `get_config`."""
+        return cls(**config)
+
+
+def _write(tower: Any, ids: np.ndarray, vectors: Any) -> None:
+    """Replaces the rows of a tower's table."""
+    table = tower.embedding.table
+    table.clear()
+    for start in range(0, len(ids), _ROWS):
+        table.upsert(ids[start : start + _ROWS], vectors[start : start + _ROWS])
+
+
+def _check(**given: tuple[Any, bool, str]) -> None:
+    for name, (value, good, rule) in given.items():
+        if not good:
+            raise ValueError(
+                explain(
+                    f"`{name}`",
+                    rule=f"must be {rule}",
+                    received=f"{name}={value!r}",
+                    where="LightGCN",
+                )
+            )
