@@ -34,6 +34,8 @@ class BipartiteGraph:
             self._to_items = _matrix(
                 edges[back][:, ::-1], weights[back], (len(self.items), len(self.users))
             )
+            # How often each item was taken, repeats included.
+            self.log_counts = tf.constant(np.log(np.bincount(items)), tf.float32)
             self.user_ids, self.item_ids = (_ids(one) for one in (self.users, self.items))
 
     def spread(self, users: tf.Tensor, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -8,6 +8,7 @@ import pathlib
 import pytest
 
 from recs.cli import main
+from tests.experiments import user_item_files
 
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 CONFIGS = sorted(FOLDER.glob("*.yaml"))
@@ -26,6 +27,8 @@ def test_there_are_configurations():
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_it_runs(path, tmp_path, capsys):
     short = ["--epochs", "2", "--batch_size", "4096", "--runs", str(tmp_path)]
+    if "UserItemLists" in path.read_text():
+        short.append(f"--data.folder={user_item_files.write(tmp_path)}")
     assert main(["train", str(path), *short]) == 0
     shown = capsys.readouterr().out
     assert "The run is in" in shown

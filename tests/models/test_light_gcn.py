@@ -42,10 +42,14 @@ def dense_vectors(users, items, layers):
     return tf.math.l2_normalize(total_u, 1), tf.math.l2_normalize(total_i, 1)
 
 
-def dense_loss(users, items, layers, user_weight, batch=USERS):
-    """Returns the loss, pair by pair."""
+def dense_scores(users, items, layers, popularity=0.0):
     q, c = dense_vectors(users, items, layers)
-    logs = tf.nn.log_softmax(q @ tf.transpose(c) / 0.5, axis=1)
+    return q @ tf.transpose(c) + popularity * np.log([1, 2, 3, 2]).astype("float32")
+
+
+def dense_loss(users, items, layers, user_weight, batch=USERS, popularity=0.0):
+    """Returns the loss, pair by pair."""
+    logs = tf.nn.log_softmax(dense_scores(users, items, layers, popularity) / 0.5, axis=1)
     total, weights = 0.0, 0.0
     for user, item in zip(LOG.user.tolist(), LOG.item.tolist(), strict=True):
         if user in batch:
@@ -55,11 +59,15 @@ def dense_loss(users, items, layers, user_weight, batch=USERS):
     return total / weights
 
 
-@pytest.mark.parametrize(("layers", "user_weight"), [(0, 0.0), (1, 0.5), (3, 1.0)])
-def test_the_loss_is_the_softmax_over_the_catalogue(layers, user_weight):
-    model, users, items = with_embeddings(num_layers=layers, user_weight=user_weight)
+@pytest.mark.parametrize(
+    ("layers", "user_weight", "popularity"), [(0, 0.0, 0.0), (1, 0.5, 0.3), (3, 1.0, 0.0)]
+)
+def test_the_loss_is_the_softmax_over_the_catalogue(layers, user_weight, popularity):
+    model, users, items = with_embeddings(
+        num_layers=layers, user_weight=user_weight, popularity=popularity
+    )
     batch = next(iter(by_user(LOG).to_dataset(["user", "items"], batch_size=4)))
-    expected = dense_loss(users, items, layers, user_weight)
+    expected = dense_loss(users, items, layers, user_weight, popularity=popularity)
     np.testing.assert_allclose(model.compute_loss(batch), expected, rtol=1e-5)
 
 
@@ -102,8 +110,18 @@ def test_its_vectors_are_those_that_were_spread():
     assert answer.ids.tolist() == np.array(ITEMS)[best].tolist()
 
 
+def test_popular_items_come_first_where_cosines_are_near():
+    model, users, items = with_embeddings(num_layers=1, popularity=2.0)
+    scores = dense_scores(users, items, 1, 2.0).numpy()
+    plain = dense_scores(users, items, 1).numpy()
+    assert (np.argsort(-scores) != np.argsort(-plain)).any()
+    answer = model.index(ITEMS).recommend(USERS, k=4)
+    assert answer.ids.tolist() == np.array(ITEMS)[np.argsort(-scores)].tolist()
+    np.testing.assert_allclose(answer.scores, -np.sort(-scores), atol=1e-6)
+
+
 def test_it_is_saved_with_its_vectors(tmp_path):
-    model = made(num_layers=1).set_graph(LOG)
+    model = made(num_layers=1, popularity=0.1).set_graph(LOG)
     model.compile(optimizer=keras.optimizers.Adam(0.1))
     model.fit(by_user(LOG).to_dataset(["user", "items"], batch_size=2), epochs=3, verbose=0)
     model.index(ITEMS)
