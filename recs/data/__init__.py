@@ -15,6 +15,8 @@ from recs.data.read_items import read_items
 from recs.data.read_parquet import read_parquet
 from recs.data.read_user_items import read_user_items
 from recs.data.splits import Split
+from recs.data.stream_parquet import stream_parquet
+from recs.data.stream_tfrecord import stream_tfrecord
 from recs.data.window_column import WindowColumn
 
 __all__ = [
@@ -32,4 +34,6 @@ __all__ = [
     "read_user_items",
     "sequences",
     "splits",
+    "stream_parquet",
+    "stream_tfrecord",
 ]

@@ -1,0 +1,199 @@
+"""Batches from Parquet files that are not read into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recs.data.shards import check_sizes, shard_files
+from recs.errors import explain
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+def stream_parquet(
+    path: str | PathLike[str] | Sequence[str | PathLike[str]],
+    columns: Sequence[str],
+    *,
+    batch_size: int,
+    shuffle: bool = False,
+    seed: int = 0,
+    buffer_rows: int = 262_144,
+    cycle_length: int = 8,
+    drop_remainder: bool = False,
+) -> tf.data.Dataset:
+    """Returns a dataset of batches that reads row groups as it goes.
+
+    Row groups, of all files, are what is read at once: some tens of thousands of rows each serve
+    well (`pyarrow.parquet.write_table(row_group_size=...)`). Memory holds `cycle_length` of them,
+    and with `shuffle` a buffer beside, whatever the size of the files.
+
+    With `shuffle`, each epoch takes the row groups in an order of its own, mixes the rows of each,
+    reads `cycle_length` groups in turn, a piece of one and a piece of the next, and mixes these
+    pieces in a buffer of `buffer_rows` rows. A batch then has rows of many places. Rows are a
+    uniform draw only within the buffer and the open groups: where files are sorted, by time or by
+    user, write more and smaller groups, or raise both numbers. Everything is decided by `seed`.
+
+    Without it rows come in the order of files, by name, and of rows.
+
+    Reading and decoding run on all cores beside training; batches are cut and mixed as whole
+    columns, never row by row.
+
+    Args:
+        path: a file, a folder of files ending in `.parquet`, or a list of files.
+        columns: the columns to read, of numbers, booleans or strings; the others are not touched.
+        batch_size: int, positive: rows of a batch.
+        shuffle: whether to shuffle. Defaults to `False`.
+        seed: int: of the order. Defaults to `0`.
+        buffer_rows: int, positive: rows of the buffer to shuffle in. Defaults to `262144`.
+        cycle_length: int, positive: how many row groups are open at once. Defaults to `8`.
+        drop_remainder: whether to leave out a last batch that is not full. Defaults to `False`.
+
+    Shapes: a dict of `(batch_size,)` tensors, the last batch shorter; integers as int64, floats as
+        float32, booleans as bool, text as string.
+
+    Raises:
+        FileNotFoundError: when there are no files.
+        ValueError: when a column is missing or of another kind, a number is not positive, or files
+            differ. While reading: when a value is null.
+
+    Example:
+    ```python
+    >>> import pathlib, tempfile
+    >>> import pyarrow as pa, pyarrow.parquet as pq
+    >>> from recs.data import stream_parquet
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "log.parquet"
+    >>> pq.write_table(pa.table({"who": [1, 2, 3], "what": ["a", "b", "c"]}), path)
+    >>> for batch in stream_parquet(path, ["who", "what"], batch_size=2):
+    ...     print(batch["who"].numpy(), batch["what"].numpy())
+    [1 2] [b'a' b'b']
+    [3] [b'c']
+
+    ```
+    """
+    import tensorflow as tf
+
+    where = "stream_parquet"
+    check_sizes(where, batch_size=batch_size, buffer_rows=buffer_rows, cycle_length=cycle_length)
+    files = shard_files(path, ".parquet", where)
+    kinds, groups = _layout(files, columns)
+    rows = sum(count for _, _, count in groups)
+    names = list(columns)
+
+    def read(group: Any) -> list[np.ndarray]:
+        file, number, _ = groups[int(group)]
+        return _read(file, number, names, kinds)
+
+    def load(group: tf.Tensor) -> dict[str, tf.Tensor]:
+        values = tf.numpy_function(read, [group], [tf.as_dtype(kinds[name]) for name in names])
+        values = [tf.ensure_shape(value, [None]) for value in values]
+        return dict(zip(names, values, strict=True))
+
+    units = tf.data.Dataset.range(len(groups))
+    if not shuffle:
+        dataset = units.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        dataset = dataset.flat_map(lambda loaded: _pieces(loaded, batch_size, None))
+    else:
+        piece = max(1, min(batch_size // cycle_length, 1024))
+        draws = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
+
+        def open_group(group: tf.Tensor, draw: tf.Tensor) -> tf.data.Dataset:
+            loaded = tf.data.Dataset.from_tensors(group).map(load)
+            return loaded.flat_map(lambda columns: _pieces(columns, piece, draw))
+
+        order = units.shuffle(max(len(groups), 1), seed, reshuffle_each_iteration=True)
+        dataset = tf.data.Dataset.zip(order, draws).interleave(
+            open_group,
+            cycle_length=cycle_length,
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        buffer = max(1, buffer_rows // piece)
+        dataset = dataset.shuffle(buffer, seed + 1, reshuffle_each_iteration=True)
+    dataset = dataset.rebatch(batch_size, drop_remainder=drop_remainder)
+    count = rows // batch_size if drop_remainder else -(-rows // batch_size)
+    # Keras shows the number of steps only where the dataset knows its length.
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def _pieces(columns: dict[str, Any], size: int, draw: Any) -> tf.data.Dataset:
+    """Returns the rows, `size` at a time, in an order that `draw` decides, or None in theirs.
+
+    They are copied: a slice would keep the whole row group in memory as long as a buffer has it.
+    """
+    import tensorflow as tf
+
+    rows = tf.shape(next(iter(columns.values())), tf.int64)[0]
+
+    def piece(start: tf.Tensor) -> dict[str, tf.Tensor]:
+        places = tf.range(start, tf.minimum(start + size, rows))
+        if draw is not None:
+            key = tf.cast(tf.stack([draw, draw + 1]), tf.uint32)
+            places = tf.random.experimental.index_shuffle(places, key, rows - 1)
+        return {name: tf.gather(column, places) for name, column in columns.items()}
+
+    return tf.data.Dataset.range(0, rows, size).map(piece)
+
+
+def _layout(
+    files: Sequence[str], columns: Sequence[str]
+) -> tuple[dict[str, str], list[tuple[str, int, int]]]:
+    """Returns the columns' dtypes, and file, number and rows of each row group with rows."""
+    from pyarrow import parquet
+
+    groups: list[tuple[str, int, int]] = []
+    kinds: dict[str, str] = {}
+    for file in files:
+        with parquet.ParquetFile(file) as opened:
+            found = {name: _kind(opened.schema_arrow, name, file) for name in columns}
+            metadata = opened.metadata
+            counts = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+        if kinds and found != kinds:
+            raise _bad("The columns", f"must be of the kinds of {files[0]}: {kinds}", found, file)
+        kinds = found
+        groups += [(file, i, count) for i, count in enumerate(counts) if count]
+    return kinds, groups
+
+
+def _kind(schema: Any, name: str, file: str) -> str:
+    import pyarrow as pa
+
+    if name not in schema.names:
+        raise _bad("`columns`", f"must name columns of it: {', '.join(schema.names)}", name, file)
+    kind = schema.field(name).type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    for dtype, fits in (
+        ("int64", (pa.types.is_integer,)),
+        ("float32", (pa.types.is_floating,)),
+        ("bool", (pa.types.is_boolean,)),
+        ("string", (pa.types.is_string, pa.types.is_large_string)),
+    ):
+        if any(is_one(kind) for is_one in fits):
+            return dtype
+    raise _bad(f"Column {name!r}", "must hold numbers, booleans or strings", kind, file)
+
+
+def _read(file: str, group: int, names: list[str], kinds: dict[str, str]) -> list[np.ndarray]:
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(file) as opened:
+        # The pipeline reads several groups at once; more threads would be in each other's way.
+        table = opened.read_row_group(group, columns=names, use_threads=False)
+    values = []
+    for name in names:
+        column = table.column(name)
+        if column.null_count:
+            received = f"{column.null_count} nulls in row group {group}"
+            raise _bad(f"Column {name!r}", "must hold a value in every row", received, file)
+        array = column.to_numpy()
+        values.append(array if kinds[name] == "string" else array.astype(kinds[name], copy=False))
+    return values
+
+
+def _bad(what: str, rule: str, received: Any, where: str) -> ValueError:
+    return ValueError(explain(what, rule=rule, received=str(received), where=where))
