@@ -6,8 +6,11 @@ MovieLens latest-small; each user's last ratings are held out for the test, as m
 validation. Of every kind of model each setting of a grid is trained on the rest and judged by
 NDCG@10 of the validation part; the best one is trained again on training and validation together
 and tested, with several seeds. Full catalogue, what the user has is masked, one function judges
-the vectors of all. Two of recs's models: LightGCN, which like the peers knows who took what and not
-when, and the mean of a user's last movies, which knows that too. `pip install implicit` for the peers; without it their rows are missing.
+the vectors of all.
+
+Two of recs's models: LightGCN, which like the peers knows who took what and not when, and the mean
+of a user's last movies, which knows that too. `pip install implicit` for the peers; without it
+their rows are missing.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def read_user_items(
     item: str = "item_id",
     id_type: IdType = "int64",
 ) -> Interactions:
-    """Returns the interactions in a file of lines `user item item ...`, ids between spaces.
+    r"""Returns the interactions in a file of lines `user item item ...`, ids between spaces.
 
     The form in which the splits of LightGCN and its successors are passed on. A user without items
     gives no rows; empty lines are passed over; rows come in the order of the file.

@@ -36,8 +36,8 @@ def stream_tfrecord(
     Args:
         path: a file, a folder of files with `.tfrecord` in their names, or a list of files. Names
             that end in `.gz` are read as GZIP.
-        features: name to dtype, `"int64"`, `"float32"` or `"string"`, of one value an example; or to
-            a feature of `tf.io`, such as `tf.io.RaggedFeature(tf.int64)`.
+        features: name to dtype, `"int64"`, `"float32"` or `"string"`, of one value an example; or
+            to a feature of `tf.io`, such as `tf.io.RaggedFeature(tf.int64)`.
         batch_size: int, positive: examples of a batch.
         shuffle: whether to shuffle. Defaults to `False`.
         seed: int: of the order. Defaults to `0`.

@@ -74,7 +74,7 @@ class UserItemLists(Source):
                 Path(self.folder) / file,
                 user=self.user,
                 item=self.item,
-                id_type=self.id_type,  # type: ignore[arg-type]
+                id_type=self.id_type,
             )
             for part, file in self.files.items()
             if file is not None

@@ -46,8 +46,8 @@ class LightGCN(TwoTower):
     After training, `index` writes the vectors of all users and items, and `recommend`, exports and
     everything else are as in `TwoTower`. A user or item outside the graph has a zero vector.
 
-    Masking: users and items of a batch that the graph does not have are left out of the loss. State:
-    embeddings, vectors, popularity, the index, ids and titles, all in `.keras` files; the graph is
+    Masking: users and items of a batch that the graph does not have are left out of the loss.
+    State: embeddings, vectors, popularity, the index, ids and titles, all in `.keras` files; the graph is
     not saved: call `set_graph` before more training.
 
     Args:

@@ -34,7 +34,7 @@ def test_no_lines_are_no_rows(write, id_type):
 
 
 def test_what_is_no_number_is_refused(write):
-    with pytest.raises(ValueError, match="'x'.*row 1"):
+    with pytest.raises(ValueError, match=r"'x'.*row 1"):
         read_user_items(write("1 2 x\n"))
     with pytest.raises(FileNotFoundError, match="working directory"):
         read_user_items("nowhere.txt")

@@ -39,11 +39,11 @@ def test_the_parts_are_those_of_the_files(tmp_path):
 def test_without_a_validation_file(tmp_path):
     write(tmp_path)
     (tmp_path / "valid.txt").unlink()
-    with pytest.raises(FileNotFoundError, match="valid.txt"):
+    with pytest.raises(FileNotFoundError, match=r"valid\.txt"):
         UserItemLists(str(tmp_path)).load()
     data = UserItemLists(str(tmp_path), validation=None).load()
     assert set(data["part"].tolist()) == {"train", "test"}
-    with pytest.raises(FileNotFoundError, match="--data.folder"):
+    with pytest.raises(FileNotFoundError, match=r"--data\.folder"):
         UserItemLists(str(tmp_path / "other")).load()
 
 
