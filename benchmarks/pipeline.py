@@ -3,9 +3,9 @@
     python benchmarks/pipeline.py [--rows 4000000] [--smoke]
 
 Interactions (two int64 ids and a float32) in 8 shards, as Parquet with row groups of 65,536 rows
-and as TFRecord, shuffled and in order; batches of 4,096. `cores` is processor time over wall time while
-the input runs alone: what it uses of the machine. A step of two towers of size 32 with Adagrad
-takes its rows from memory; where "times the step's" is above 1, the stream keeps up with it.
+and as TFRecord, shuffled and in order; batches of 4,096. `cores` is processor time over wall time
+while the input runs alone: what it uses of the machine. A step of two towers of size 32 with
+Adagrad takes its rows from memory; where "times the step's" is above 1, the stream keeps up.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ def by_user(data: Interactions, column: str = "items") -> Interactions:
     """Returns one row a user: their first interaction, and in `column` the items of all of theirs.
 
     For models that compute something once for a user and use it for every item of theirs, such as
-    `recs.models.LightGCN`. Users come in the order of their ids, the items of each in the order of
-    `data`, repeated ones as often as they occur.
+    `recs.models.LightGCN`. Users come in the order of their ids; the items of each in the order of
+    time where there is a timestamp, else of `data`, and repeated ones as often as they occur.
 
     Args:
         data: interactions.
@@ -43,7 +43,8 @@ def by_user(data: Interactions, column: str = "items") -> Interactions:
             )
         )
     code, users = codes(data.user)
-    order = np.argsort(code, kind="stable")
+    keys = [code] if data.timestamp is None else [data.timestamp, code]
+    order = np.lexsort(keys)  # The last key counts most.
     counts = np.bincount(code, minlength=len(users))
     splits = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     rows = data.take(order[splits[:-1]])

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from recs.data import read_user_items
+from recs.data.ids import codes
 from recs.data.interactions import Interactions
 from recs.errors import explain
 from recs.experiments.source import Source
@@ -24,6 +25,9 @@ class UserItemLists(Source):
         user: The name of the column of users. Defaults to `"user_id"`.
         item: The name of the column of items. Defaults to `"item_id"`.
         id_type: `"string"` or `"int64"`. Defaults to `"int64"`.
+        in_order: Whether the items of a line stand in the order in which the user took them. Then
+            there is a column `place`, in the role of the timestamp: how far along its line, in
+            millionths. Defaults to `False`.
 
     Raises:
         FileNotFoundError: when there is no such folder, or a file is missing in it.
@@ -50,12 +54,14 @@ class UserItemLists(Source):
         user: str = "user_id",
         item: str = "item_id",
         id_type: Literal["string", "int64"] = "int64",
+        in_order: bool = False,
     ) -> None:
         self.folder = folder
         self.files = {"train": train, "validation": validation, "test": test}
         self.user = user
         self.item = item
         self.id_type = id_type
+        self.in_order = in_order
 
     def load(self) -> Interactions:
         """Returns the interactions of all parts; the column `part` says of which each is."""
@@ -85,4 +91,19 @@ class UserItemLists(Source):
             self.user: np.concatenate([log.user for log in logs.values()]),
             self.item: np.concatenate([log.item for log in logs.values()]),
         }
-        return Interactions(columns, {"user": self.user, "item": self.item})
+        roles = {"user": self.user, "item": self.item}
+        if self.in_order:
+            columns["place"] = np.concatenate([_places(log.user) for log in logs.values()])
+            roles["timestamp"] = "place"
+        return Interactions(columns, roles)
+
+
+def _places(users: np.ndarray) -> np.ndarray:
+    """Returns how far along the rows of its user each row is, from 0 to 1,000,000."""
+    code, _ = codes(users)
+    order = np.argsort(code, kind="stable")
+    count = np.bincount(code)
+    first = np.repeat(np.cumsum(count) - count, count)
+    place = np.empty(len(users), np.int64)
+    place[order] = 1_000_000 * (2 * (np.arange(len(users)) - first) + 1) // (2 * count[code[order]])
+    return place

@@ -47,5 +47,7 @@ def test_users_with_all_their_items():
     assert rows["taken"].to_list() == [[4], [3, 1, 3]]
     assert rows["at"].tolist() == [8, 9]  # The rest is their first row's.
     assert len(by_user(log.take([]))) == 0
+    in_time = Interactions({"user": [1, 1, 2], "item": [3, 4, 5], "timestamp": [9, 8, 7]})
+    assert by_user(in_time)["items"].to_list() == [[4, 3], [5]]
     with pytest.raises(ValueError, match="`column`"):
         by_user(log, "at")

@@ -47,6 +47,33 @@ def test_without_a_validation_file(tmp_path):
         UserItemLists(str(tmp_path / "other")).load()
 
 
+def test_places_in_the_lines_are_times(tmp_path):
+    (tmp_path / "train.txt").write_text("1 5 6 7 8\n2 9\n1 4\n")
+    (tmp_path / "test.txt").write_text("2 8 7\n")
+    data = UserItemLists(str(tmp_path), validation=None, in_order=True).load()
+    expected = [0.1, 0.3, 0.5, 0.7, 0.5, 0.9, 0.25, 0.75]
+    np.testing.assert_allclose(data.timestamp, 1e6 * np.array(expected), atol=1)
+
+
+def test_the_latest_of_each_user_can_validate():
+    log = Interactions(
+        {
+            "user": [1, 1, 1, 1, 2, 1, 1],
+            "item": [10, 11, 12, 13, 20, 14, 15],
+            "timestamp": [3, 9, 1, 7, 5, 2, 99],
+            "part": ["train"] * 5 + ["validation", "test"],
+        }
+    )
+    parts = AsGiven(last=0.5).split(log)
+    assert parts.validation.item.tolist() == [11, 13, 20]
+    assert parts.train.item.tolist() == [10, 12, 14]
+    assert parts.test.item.tolist() == [15]
+    with pytest.raises(ValueError, match="timestamp"):
+        AsGiven(last=0.5).split(Interactions({"user": [1], "item": [1], "part": ["train"]}))
+    with pytest.raises(ValueError, match="last=1"):
+        AsGiven(last=1.0)
+
+
 def test_a_part_of_another_name_is_refused():
     log = Interactions({"user": [1, 2], "item": [1, 2], "part": ["train", "dev"]})
     with pytest.raises(ValueError, match="'dev'"):

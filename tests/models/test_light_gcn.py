@@ -47,27 +47,32 @@ def dense_scores(users, items, layers, popularity=0.0):
     return q @ tf.transpose(c) + popularity * np.log([1, 2, 3, 2]).astype("float32")
 
 
-def dense_loss(users, items, layers, user_weight, batch=USERS, popularity=0.0):
+def dense_loss(users, items, layers, user_weight, batch=USERS, popularity=0.0, recency=0.0):
     """Returns the loss, pair by pair."""
     logs = tf.nn.log_softmax(dense_scores(users, items, layers, popularity) / 0.5, axis=1)
     total, weights = 0.0, 0.0
-    for user, item in zip(LOG.user.tolist(), LOG.item.tolist(), strict=True):
-        if user in batch:
-            weight = float((LOG.user == user).sum()) ** -user_weight
-            total -= weight * logs[USERS.index(user), ITEMS.index(item)]
-            weights += weight
+    for user in batch:
+        own = LOG.item[LOG.user == user].tolist()
+        shares = np.exp(recency * (np.arange(len(own)) + 0.5) / len(own))
+        weight = len(own) ** (1 - user_weight)
+        weights += weight
+        for item, share in zip(own, shares / shares.sum(), strict=True):
+            total -= weight * share * logs[USERS.index(user), ITEMS.index(item)]
     return total / weights
 
 
 @pytest.mark.parametrize(
-    ("layers", "user_weight", "popularity"), [(0, 0.0, 0.0), (1, 0.5, 0.3), (3, 1.0, 0.0)]
+    ("layers", "others"),
+    [
+        (0, {}),
+        (1, {"user_weight": 0.5, "popularity": 0.3}),
+        (3, {"user_weight": 1.0, "recency": 2.0}),
+    ],
 )
-def test_the_loss_is_the_softmax_over_the_catalogue(layers, user_weight, popularity):
-    model, users, items = with_embeddings(
-        num_layers=layers, user_weight=user_weight, popularity=popularity
-    )
+def test_the_loss_is_the_softmax_over_the_catalogue(layers, others):
+    model, users, items = with_embeddings(num_layers=layers, **others)
     batch = next(iter(by_user(LOG).to_dataset(["user", "items"], batch_size=4)))
-    expected = dense_loss(users, items, layers, user_weight, popularity=popularity)
+    expected = dense_loss(users, items, layers, **{"user_weight": 0.0, **others})
     np.testing.assert_allclose(model.compute_loss(batch), expected, rtol=1e-5)
 
 
