@@ -4,6 +4,7 @@ from recs.models.base import Model
 from recs.models.list_ranker import ListRanker
 from recs.models.ranker import Ranker
 from recs.models.light_gcn import LightGCN
+from recs.models.ranker import Ranker
 from recs.models.rating import RatingModel
 from recs.models.recommendations import Recommendations
 from recs.models.sequence_tower import SequenceTower
