@@ -11,8 +11,8 @@ them in turn held out, which is how the settings of both were chosen.
 
 MovieLens latest-small, a list a user: `configs/listwise_movielens.yaml` with the loss swapped,
 beside the mean rating of movies and their popularity. Settings were chosen on the validation part
-(`--judge-on validation`) and are the same for all losses; of the point-wise one, two regularizations
-were tried.
+(`--judge-on validation`) and are the same for all losses; of the point-wise one, two
+regularizations were tried.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ GUIDES = {
     "recs.layers.sequence": ("sequences",),
     "recs.losses": ("retrieval", "ranking_losses"),
     "recs.metrics": ("retrieval", "ranking_losses", "data", "serving", "../README"),
-    "recs.models": ("../README", "sequences", "data", "serving", "ranking_heads"),
+    "recs.models": ("../README", "multi_task", "sequences", "data", "serving", "ranking_heads"),
     "recs.optimizers": ("optimizers",),
     "recs.plotting": ("cli", "data"),
     "recs.tasks": ("../README", "retrieval", "ranking_heads", "multi_task"),

@@ -4,8 +4,7 @@ Importing this package loads neither TensorFlow nor TensorFlow Datasets nor pyar
 that need them import them when they are called.
 """
 
-from recs.data import lightgbm_rank, movielens, sequences, splits
-from recs.data import movielens, sequences, splits
+from recs.data import adult, lightgbm_rank, movielens, sequences, splits
 from recs.data.by_user import by_user
 from recs.data.interactions import Interactions
 from recs.data.items import Items
@@ -14,6 +13,7 @@ from recs.data.read_csv import read_csv
 from recs.data.read_items import read_items
 from recs.data.read_parquet import read_parquet
 from recs.data.read_user_items import read_user_items
+from recs.data.samples import Samples
 from recs.data.splits import Split
 from recs.data.stream_parquet import stream_parquet
 from recs.data.stream_tfrecord import stream_tfrecord
@@ -23,10 +23,12 @@ __all__ = [
     "Interactions",
     "Items",
     "RaggedColumn",
+    "Samples",
     "Split",
     "WindowColumn",
-    "lightgbm_rank",
+    "adult",
     "by_user",
+    "lightgbm_rank",
     "movielens",
     "read_csv",
     "read_items",

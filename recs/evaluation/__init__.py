@@ -1,5 +1,6 @@
 """How well a model ranks the whole catalogue, and what it must be better than."""
 
+from recs.evaluation.area_under_curve import area_under_curve
 from recs.evaluation.held_out import HeldOut
 from recs.evaluation.item_baselines import item_baselines
 from recs.evaluation.per_list_ndcg import per_list_ndcg
@@ -9,6 +10,7 @@ from recs.evaluation.top_k import evaluate_top_k, recommend_top_k
 
 __all__ = [
     "HeldOut",
+    "area_under_curve",
     "evaluate_top_k",
     "item_baselines",
     "per_list_ndcg",

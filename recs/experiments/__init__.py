@@ -1,5 +1,6 @@
 """Experiments: what a YAML configuration can name, and `recs train` runs."""
 
+from recs.experiments.adult import Adult
 from recs.experiments.as_given import AsGiven
 from recs.experiments.at_random import AtRandom
 from recs.experiments.by_time import ByTime
@@ -12,6 +13,7 @@ from recs.experiments.last_out import LastOut
 from recs.experiments.libsvm_files import LibSVMFiles
 from recs.experiments.listwise_evaluation import ListwiseEvaluation
 from recs.experiments.movielens_source import MovieLens
+from recs.experiments.multi_task_evaluation import MultiTaskEvaluation
 from recs.experiments.own_test import OwnTest
 from recs.experiments.parquet_file import ParquetFile
 from recs.experiments.ranking_pipeline import BestRun, RankingPipeline
@@ -25,6 +27,7 @@ from recs.experiments.splitter import Splitter
 from recs.experiments.user_item_lists import UserItemLists
 
 __all__ = [
+    "Adult",
     "AsGiven",
     "AtRandom",
     "BestRun",
@@ -38,6 +41,7 @@ __all__ = [
     "LibSVMFiles",
     "ListwiseEvaluation",
     "MovieLens",
+    "MultiTaskEvaluation",
     "OwnTest",
     "ParquetFile",
     "RankingPipeline",

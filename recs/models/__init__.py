@@ -1,9 +1,9 @@
 """Models."""
 
 from recs.models.base import Model
-from recs.models.list_ranker import ListRanker
-from recs.models.ranker import Ranker
 from recs.models.light_gcn import LightGCN
+from recs.models.list_ranker import ListRanker
+from recs.models.multi_task_model import MultiTaskModel
 from recs.models.ranker import Ranker
 from recs.models.rating import RatingModel
 from recs.models.recommendations import Recommendations
@@ -13,9 +13,10 @@ from recs.models.tower import Tower
 from recs.models.two_tower import TwoTower
 
 __all__ = [
-    "ListRanker",
     "LightGCN",
+    "ListRanker",
     "Model",
+    "MultiTaskModel",
     "Ranker",
     "RatingModel",
     "Recommendations",

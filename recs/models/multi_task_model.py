@@ -1,0 +1,234 @@
+"""Probabilities of several events from one sample."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from recs.layers.embedding_collection import EmbeddingCollection
+from recs.layers.feature_config import FeatureConfig
+from recs.layers.multi_task.task_towers import TaskTowers
+from recs.layers.table_config import TableConfig
+from recs.models.base import Model
+from recs.tasks.multi_task import MultiTask
+from recs.tasks.ranking import Ranking
+
+
+@keras.saving.register_keras_serializable("recs")
+class MultiTaskModel(Model):
+    """Predicts several yes-or-no labels of a sample, by what they share and what is their own.
+
+    `x` is the embeddings of the categories beside the numbers, tamed and scaled,
+    `z = (log(1 + |v|) sign(v) - mean) / deviation`; `h = sharing(x)` a vector for each task, and
+    `p_t = sigmoid(tower_t(h_t))`. Trained on the binary cross-entropy of each task; a label that is
+    NaN is no loss. `<task>_auc` is the metric.
+
+    Masking: none. State: tables, weights, means and deviations of the numbers.
+
+    Args:
+        tasks: The columns of labels, 0 or 1 or NaN, which also name the tasks.
+        sharing: What gives each task a vector: a layer of `recs.layers.multi_task` for these tasks.
+            Defaults to `None`: every task sees `x` itself.
+        categories: Columns of strings, each with embeddings of its own. Defaults to `()`.
+        numbers: Columns of numbers. Defaults to `()`.
+        embedding_dim: int. Length of each embedding. Defaults to `8`.
+        tower_units: Sizes of the hidden layers of each task's tower. Defaults to `(16,)`.
+        dropout: float. The share of `x` that training leaves out. Defaults to `0.0`.
+        balance: `PCGrad` or `GradNorm`, between `sharing`, then one network for all such as
+            `recs.layers.blocks.MLP`, and the towers. Defaults to `None`.
+        weights: Of the losses, as in `recs.tasks.MultiTask`. Defaults to `None`.
+        seed: int. Decides the initial embeddings. Defaults to `None`: drawn from Python's `random`.
+        **kwargs: The arguments of `keras.Model`.
+
+    Shapes: a dict of columns `(batch,)` -> a dict with `(batch,)` float32 for each task.
+
+    Example:
+    ```python
+    >>> from recs.data import Samples
+    >>> from recs.layers.multi_task import MMoE
+    >>> from recs.models import MultiTaskModel
+    >>> rows = Samples({"job": ["clerk", "farmer"], "age": [25.0, 38.0],
+    ...                 "rich": [0.0, 1.0], "married": [1.0, float("nan")]})
+    >>> model = MultiTaskModel(["rich", "married"], MMoE(["rich", "married"], 2, (4,)),
+    ...                        categories=["job"], numbers=["age"], seed=1)
+    >>> model.adapt(rows).compile("adam")
+    >>> history = model.fit(rows.to_dataset(batch_size=2), verbose=0)
+    >>> sorted(model.predict_probabilities(rows))
+    ['married', 'rich']
+
+    ```
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[str],
+        sharing: keras.layers.Layer | None = None,
+        *,
+        categories: Sequence[str] = (),
+        numbers: Sequence[str] = (),
+        embedding_dim: int = 8,
+        tower_units: Sequence[int] = (16,),
+        dropout: float = 0.0,
+        balance: keras.layers.Layer | None = None,
+        weights: Any = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._arguments: dict[str, Any] = {
+            "tasks": list(tasks),
+            "categories": list(categories),
+            "numbers": list(numbers),
+            "embedding_dim": embedding_dim,
+            "tower_units": list(tower_units),
+            "dropout": dropout,
+            "seed": seed,
+        }
+        self.sharing = sharing
+        self.balance = balance
+        drawn = random.randrange(2**31) if seed is None else seed
+        self.embeddings = _embeddings(categories, embedding_dim, drawn) if categories else None
+        self.dropout = keras.layers.Dropout(dropout, seed=drawn)
+        self.towers = TaskTowers(tasks, (*tower_units, 1))
+        heads = {
+            name: Ranking(
+                keras.losses.BinaryCrossentropy(from_logits=True),
+                metrics=keras.metrics.AUC(from_logits=True, name=f"{name}_auc"),
+            )
+            for name in tasks
+        }
+        self.task = MultiTask(heads, weights)
+        count = len(numbers)
+        self.means, self.deviations = (
+            self.add_weight(shape=(count,), initializer=start, trainable=False, name=name)
+            for name, start in (("means", "zeros"), ("deviations", "ones"))
+        )
+        # All weights are made now, for a file to be loaded into.
+        self._predicted(keras.KerasTensor((None, embedding_dim * len(categories) + count)))
+        self.built = True
+
+    @property
+    def tasks(self) -> list[str]:
+        """The labels that are predicted."""
+        return list(self._arguments["tasks"])
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that a prediction reads."""
+        return [*self._arguments["categories"], *self._arguments["numbers"]]
+
+    def adapt(self, samples: Mapping[str, Any]) -> MultiTaskModel:
+        """Takes means and deviations from training samples; returns the model.
+
+        Args:
+            samples: a dict or a table with the columns of numbers.
+        """
+        if names := self._arguments["numbers"]:
+            tamed = np.stack([_tame(np.asarray(samples[n], np.float64), np) for n in names])
+            self.means.assign(tamed.mean(1))
+            self.deviations.assign(np.maximum(tamed.std(1), 1e-6))
+        return self
+
+    def call(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the probabilities of a batch."""
+        logits = self.logits(inputs)
+        return {name: ops.sigmoid(ops.squeeze(logit, -1)) for name, logit in logits.items()}
+
+    def logits(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns each task's logits, `(batch, 1)`."""
+        return self._predicted(self.dropout(self._vector(inputs)))
+
+    def _predicted(self, x: Any) -> dict[str, Any]:
+        if self.sharing is not None:
+            x = self.sharing(x)
+        if self.balance is not None:
+            x = self.balance(x)
+        return self.towers(x)
+
+    def _vector(self, inputs: Mapping[str, Any]) -> Any:
+        parts = []
+        if self.embeddings is not None:
+            found = self.embeddings({n: inputs[n] for n in self._arguments["categories"]})
+            parts = [found[name] for name in self._arguments["categories"]]
+        if names := self._arguments["numbers"]:
+            numbers = ops.stack([ops.cast(inputs[name], "float32") for name in names], axis=-1)
+            scaled = (_tame(numbers, ops) - self.means) / self.deviations
+            parts.append(ops.cast(scaled, self.compute_dtype))
+        return ops.concatenate(parts, axis=-1)
+
+    def compute_loss(self, inputs: Any, training: bool = False) -> Any:
+        """Returns the weighed loss of a batch, a dict with the model's columns and the labels."""
+        labels = {name: ops.expand_dims(inputs[name], -1) for name in self.tasks}
+        return self.task(labels, self.logits(inputs), training=training)
+
+    def predict_probabilities(
+        self, columns: Mapping[str, Any], batch_size: int = 8192
+    ) -> dict[str, np.ndarray]:
+        """Returns the probabilities of each task, `(rows,)` float32.
+
+        Args:
+            columns: a dict or a table of the model's columns.
+            batch_size: rows predicted at once. Defaults to `8192`.
+        """
+        data = tf.data.Dataset.from_tensor_slices(
+            {name: tf.convert_to_tensor(np.asarray(columns[name])) for name in self.columns}
+        )
+        parts = [self(batch, training=False) for batch in data.batch(batch_size)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in self.tasks}
+
+    def serving_signatures(self) -> dict[str, Any]:
+        """Returns what a server offers: `serving_default`, from columns to probabilities."""
+        kinds = dict.fromkeys(self._arguments["categories"], tf.string)
+        kinds |= dict.fromkeys(self._arguments["numbers"], tf.float32)
+        specs = {name: tf.TensorSpec([None], kind, name=name) for name, kind in kinds.items()}
+
+        @tf.function(input_signature=[specs])
+        def serving_default(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            return self(columns, training=False)
+
+        return {"serving_default": serving_default}
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that rebuild the model."""
+        serialize = keras.saving.serialize_keras_object
+        layers = {
+            name: None if layer is None else serialize(layer)
+            for name, layer in (("sharing", self.sharing), ("balance", self.balance))
+        }
+        config = {"name": self.name, **self._arguments, **layers}
+        config["weights"] = self.task.get_config()["weights"]
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> MultiTaskModel:
+        """Rebuilds the model from `get_config`."""
+        config = dict(config)
+        for name in ("sharing", "balance"):
+            if config[name] is not None:
+                config[name] = keras.saving.deserialize_keras_object(config[name])
+        weights = config["weights"]
+        if isinstance(weights, dict) and "class_name" in weights:
+            kind = weights["class_name"]
+            config["weights"] = config["balance"] if kind == "GradNorm" else "uncertainty"
+        return cls(**config)
+
+
+def _embeddings(categories: Sequence[str], dim: int, seed: int) -> EmbeddingCollection:
+    return EmbeddingCollection(
+        [
+            FeatureConfig(name, TableConfig(name, dim, combiner=None, key_dtype="string",
+                                            seed=seed + number))
+            for number, name in enumerate(categories)
+        ],
+        name="embeddings",
+    )  # fmt: skip
+
+
+def _tame(values: Any, library: Any) -> Any:
+    return library.sign(values) * library.log1p(library.abs(values))
