@@ -10,7 +10,7 @@ import tensorflow as tf
 import recs.models
 from recs.export import retrieval_signatures, saved_model
 from recs.layers import DynamicEmbedding
-from recs.layers.factorized_top_k import BruteForce
+from recs.layers.factorized_top_k import IVF, BruteForce
 from tests.export import serving
 
 USERS, FILMS = np.arange(100, 130), np.array([10, 20, 30, 40, 50, 60, 70, 80, 90, 99, 98, 97])
@@ -18,7 +18,7 @@ TITLES = {int(film): f"Film {film}" for film in FILMS[1:]}
 
 
 class TwoTower(recs.models.Model):
-    def __init__(self, rng, **arguments):
+    def __init__(self, rng, index=None, **arguments):
         super().__init__()
         self.users = DynamicEmbedding(4)
         self.users.table.upsert(USERS, rng.normal(size=(len(USERS), 4)))
@@ -27,7 +27,7 @@ class TwoTower(recs.models.Model):
         )
         self.candidate_model = DynamicEmbedding(3)
         self.candidate_model.table.upsert(FILMS, rng.normal(size=(len(FILMS), 3)))
-        self.index = BruteForce().index(self.candidate_model(FILMS), FILMS)
+        self.index = (index or BruteForce()).index(self.candidate_model(FILMS), FILMS)
         self.arguments = arguments
 
     def serving_signatures(self):
@@ -87,6 +87,23 @@ def test_a_server_answers_all_four(tmp_path, rng):
             named = [film for film in order[row] if film in few[row]]
             found = answers[5]["scores"][row] > -1e30
             assert answers[5]["ids"][row][found].tolist() == named[:2]
+
+
+@pytest.mark.slow
+def test_an_index_of_lists_is_served_without_recs(tmp_path, rng):
+    model = TwoTower(rng, IVF(lists=3, probes=12), k=4)  # all lists: what is found is exact
+    path = model.export(tmp_path / "1")
+    users = np.array([105, 129, 100])
+    ids, scores = expected(model, users, 12)
+    requests = [
+        (path, "serving_default", {"query_id": users}),
+        (path, "top_k_excluding", {"query_id": users, "exclusions": ids[:, :2], "k": np.int32(3)}),
+        (path, "top_k_among", {"query_id": users, "inclusions": ids[:, ::-1], "k": np.int32(5)}),
+    ]
+    best, left, among = serving.ask_without_recs(requests, tmp_path)
+    for answer, places in ((best, slice(0, 4)), (left, slice(2, 5)), (among, slice(0, 5))):
+        np.testing.assert_array_equal(answer["ids"], ids[:, places])
+        np.testing.assert_allclose(answer["scores"], scores[:, places], rtol=1e-5)
 
 
 def test_serving_default_takes_only_batched_tensors(tmp_path, rng):

@@ -88,7 +88,8 @@ class IVF(BruteForce):
     ) -> None:
         super().__init__(query_model=query_model, k=k, name=name, **kwargs)
         for what, value in (("lists", lists), ("probes", probes)):
-            if value is not None and (not isinstance(value, int) or value < 1):
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if value is not None and (not whole or value < 1):
                 raise ValueError(
                     explain(
                         f"`{what}`",
