@@ -257,7 +257,7 @@ class Model(_Steps, keras.Model):
         """
         # A subclass may take two arguments of its own: only what reaches `__init__` below tells.
         if cls is Model and _is_functional(args, kwargs):
-            return FunctionalModel(*args, **kwargs)
+            return _functional(args, kwargs)
         return super().__new__(cls)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -279,3 +279,9 @@ class Model(_Steps, keras.Model):
 @keras.saving.register_keras_serializable("recs")
 class FunctionalModel(_Steps, keras.Model):
     """What `recs.Model(inputs, outputs)` makes: a functional Keras model that binds tables."""
+
+
+def _functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> FunctionalModel:
+    # Not in `Model.__new__`: what reads signatures for the command line would follow `**kwargs` to
+    # the class above, and take its arguments for those of every model.
+    return FunctionalModel(*args, **kwargs)

@@ -4,9 +4,11 @@ import csv
 import json
 import re
 
+import keras
 import pytest
 import tensorflow as tf
 
+import recs
 from recs.cli import main
 
 
@@ -119,6 +121,14 @@ def test_broken_yaml(tmp_path, capsys):
     path.write_text("epochs: [1, 2\nseed: {")
     assert main(["train", str(path)]) == 2
     assert "broken.yaml" in capsys.readouterr().err
+
+
+def test_a_functional_model_adds_no_arguments_to_others(config, capsys):
+    # With the first one, Keras changes what its class is made of.
+    ids = keras.Input((1,))
+    recs.Model(ids, keras.layers.Dense(1)(ids))
+    assert main(["train", config(), "--epochs", "0"]) == 2
+    assert "`epochs` must be a positive integer" in capsys.readouterr().err
 
 
 def test_a_missing_data_file_leaves_no_run_behind(config, tmp_path, capsys):
