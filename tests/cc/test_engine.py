@@ -170,7 +170,7 @@ def test_a_killed_process_leaves_the_last_complete_state(builder, kills):
 
 @SLOW
 def test_cycles_of_saving_evicting_and_restoring_keep_their_memory(builder):
-    assert "passed" in run(builder, "soak", "plain", "50")
+    assert "passed" in run(builder, "soak", "plain", "100")
 
 
 def test_a_failing_check_names_seed_and_operation(builder, tmp_path):
