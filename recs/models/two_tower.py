@@ -9,21 +9,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from recs.data.items import Items
 from recs.errors import explain
-from recs.layers.dynamic_embedding import DynamicEmbedding
-from recs.layers.factorized_top_k import BruteForce
 from recs.layers.loss import Temperature
-from recs.models.base import Model
-from recs.models.catalogue import Catalogue
 from recs.models.encode import as_ids, in_batches
 from recs.models.recommendations import Recommendations
+from recs.models.recommender import Recommender
 from recs.models.tower import Tower
 from recs.tasks.retrieval import Retrieval
 
 
 @keras.saving.register_keras_serializable("recs")
-class TwoTower(Model):
+class TwoTower(Recommender):
     """Recommends the items whose vectors have the largest dot product with the user's.
 
     One tower makes a vector of a user, one of an item, and `score(u, i) = q_u . c_i`. Training sees
@@ -140,7 +136,7 @@ class TwoTower(Model):
             name="query_tower",
             **shared,
         )
-        self.candidate_tower = Tower(
+        items = Tower(
             item,
             features=item_features,
             bias="learned" if item_bias else None,
@@ -149,44 +145,15 @@ class TwoTower(Model):
             name="candidate_tower",
             **shared,
         )
+        self._own_candidates(items)
         self.correct_sampling = correct_sampling
-        # One number an item, found by id: a table that is never trained.
-        self.popularity = DynamicEmbedding(
-            1, key_dtype=id_dtype, trainable=False, name="popularity", seed=0
-        )
         self.task = Retrieval(
             loss,
             temperature=Temperature() if temperature == "learned" else temperature,
             remove_accidental_hits=remove_accidental_hits,
             sampling_correction="streaming" if correct_sampling == "streaming" else None,
         )
-        self.top_k = BruteForce(name="top_k")
-        self.catalogue = Catalogue(name="catalogue")
         self.built = True
-
-    def set_popularity(self, counts: Mapping[Any, int]) -> TwoTower:
-        """Sets the items' sampling probabilities from their counts; returns the model.
-
-        Args:
-            counts: item id to its number of training interactions, as
-                `train.item_counts()` gives it. An item that is missing counts as very rare (1e-6).
-
-        Raises:
-            ValueError: when there are no counts, or one is not positive.
-        """
-        numbers = np.array(list(counts.values()), np.float64)
-        if not len(numbers) or not (numbers > 0).all():
-            raise ValueError(
-                explain(
-                    "`counts`",
-                    rule="must give each item a positive number",
-                    received=f"{len(numbers)} items, smallest {min(numbers, default=0)}",
-                    where=f"TwoTower '{self.name}'",
-                )
-            )
-        self.popularity.table.clear()
-        self.popularity.table.upsert(list(counts), (numbers / numbers.sum())[:, None])
-        return self
 
     def call(self, inputs: Mapping[str, Any]) -> tuple[Any, Any]:
         """Returns the vectors of the users and of the items of a batch."""
@@ -203,7 +170,7 @@ class TwoTower(Model):
         ids = tf.convert_to_tensor(inputs[self.candidate_tower.column])
         probability = None
         if self.correct_sampling is True:
-            self._check_popularity()
+            self._check_popularity("correct_sampling")
             probability = self.popularity(ids)[:, 0]
         return self.task(
             queries,
@@ -213,59 +180,15 @@ class TwoTower(Model):
             compute_metrics=not training,
         )
 
-    def _check_popularity(self) -> None:
-        with tf.init_scope():  # Asked once, while the step is traced.
-            known = self.popularity.table.size()
-        if not known:
-            raise ValueError(
-                explain(
-                    "`correct_sampling`",
-                    rule="must be given the items' counts before training",
-                    received="no counts",
-                    where=f"TwoTower '{self.name}'",
-                    remedy="Call `model.set_popularity(train.item_counts())`.",
-                )
-            )
-
     def query_vectors(self, users: Any) -> np.ndarray:
         """Returns the users' vectors, `(users, dim)` float32.
 
         Args:
             users: ids, or a dict of columns where the model has user features.
         """
-        return _encode(self.query_tower, users)
-
-    def candidate_vectors(self, items: Any) -> np.ndarray:
-        """Returns the items' vectors, `(items, dim)` float32.
-
-        Args:
-            items: ids, a dict of columns, or `recs.data.Items`.
-        """
-        if isinstance(items, Items):
-            tower = self.candidate_tower
-            items = {tower.column: items.item, **{name: items[name] for name in tower.features}}
-        return _encode(self.candidate_tower, items)
-
-    def index(self, items: Any, titles: Sequence[str] | None = None) -> TwoTower:
-        """Encodes the catalogue that `recommend` chooses from; returns the model.
-
-        Call it after training, and again after more of it.
-
-        Args:
-            items: ids, a dict of columns, or `recs.data.Items`, which brings its titles.
-            titles: a title for each. Defaults to `None`: those of `Items`, or none.
-        """
-        vectors = self.candidate_vectors(items)
-        if isinstance(items, Items):
-            ids = items.item
-            if titles is None and items.title is not None:
-                titles = items.title.tolist()
-        else:
-            ids = items[self.candidate_tower.column] if isinstance(items, Mapping) else items
-        ids = as_ids(ids)
-        self.top_k.index(vectors, tf.constant(ids, tf.string if ids.dtype == object else None))
-        self.catalogue.set(ids, titles)
-        return self
+        tower = self.query_tower
+        given = users if isinstance(users, Mapping) else {tower.column: as_ids(users)}
+        return in_batches(tower, given, tower.columns)
 
     def recommend(
         self, users: Any, k: int = 10, exclude: Sequence[Any] | None = None
@@ -284,18 +207,7 @@ class TwoTower(Model):
         """
         ids = as_ids(users[self.query_tower.column] if isinstance(users, Mapping) else users)
         self._check_users(ids)
-        queries = self.query_vectors(users)
-        if exclude is None:
-            scores, best = self.top_k(queries, k=k)
-        else:
-            scores, best = self.top_k.query_with_exclusions(
-                queries, self._rectangle(exclude, len(ids)), k=k
-            )
-        found = best.numpy()
-        if found.dtype == object:
-            found = np.array([i.decode() for i in found.ravel()], object).reshape(found.shape)
-        titles = self.catalogue.titles_of(found)
-        return Recommendations(found, scores.numpy(), titles if (titles != "").any() else None)
+        return self._best(self.query_vectors(users), k, exclude)
 
     def _check_users(self, ids: np.ndarray) -> None:
         known = self.query_tower.knows(ids)
@@ -308,29 +220,10 @@ class TwoTower(Model):
                 "A user",
                 rule="must be one that training has seen",
                 received=repr(ids[~known][0]),
-                where=f"TwoTower '{self.name}'",
+                where=self._where,
                 remedy=f"Ids look like {like}.",
             )
         )
-
-    def _rectangle(self, exclude: Sequence[Any], users: int) -> tf.Tensor:
-        """Returns the exclusions as a matrix, rows filled up with an id that no item has."""
-        rows = [list(row) for row in exclude]
-        if len(rows) != users:
-            raise ValueError(
-                explain(
-                    "`exclude`",
-                    rule="must have a list of ids for each user",
-                    received=f"{len(rows)} lists, {users} users",
-                    where=f"TwoTower '{self.name}'",
-                )
-            )
-        width = max(map(len, rows), default=0)
-        absent = self.catalogue.absent()
-        filled = [row + [absent] * (width - len(row)) for row in rows]
-        string = self.candidate_tower.id_dtype == "string"
-        array = np.array(filled, object if string else np.int64).reshape(users, width)
-        return tf.constant(array, tf.string if string else tf.int64)
 
     def serving_signatures(self) -> dict[str, Any]:
         """Returns what a server offers: `serving_default`, `top_k` and the embeddings.
@@ -363,8 +256,3 @@ class TwoTower(Model):
             config = {**config, "loss": keras.saving.deserialize_keras_object(config["loss"])}
         return cls(**config)
 
-
-def _encode(tower: Tower, columns: Any) -> np.ndarray:
-    """Returns the vectors of ids or columns."""
-    given = columns if isinstance(columns, Mapping) else {tower.column: as_ids(columns)}
-    return in_batches(tower, given, tower.columns)
