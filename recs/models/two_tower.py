@@ -10,12 +10,17 @@ import numpy as np
 import tensorflow as tf
 
 from recs.errors import explain
-from recs.layers.loss import Temperature
+from recs.layers.loss import NegativesSchedule, Temperature
+from recs.layers.negatives import Negatives, Uniform
+from recs.layers.negatives.from_corpus import FromCorpus
 from recs.models.encode import as_ids, in_batches
 from recs.models.recommendations import Recommendations
 from recs.models.recommender import Recommender
 from recs.models.tower import Tower
+from recs.tasks.base import as_list, deserialize_all, serialize_all
 from recs.tasks.retrieval import Retrieval
+
+_OBJECTS = ("loss", "negatives", "num_hard_negatives")  # arguments that are, or may be, objects
 
 
 @keras.saving.register_keras_serializable("recs")
@@ -57,6 +62,11 @@ class TwoTower(Recommender):
             negative of it. Defaults to `True`.
         loss: One of `recs.losses`, or another loss that `recs.tasks.Retrieval` takes. Defaults to
             `None`: the softmax above, summed over the batch.
+        negatives: One or several of `recs.layers.negatives`. Those of the whole corpus draw from
+            the items of `set_popularity`, by id alone, so not with `item_features`. Defaults to
+            `None`: the other items of the batch.
+        num_hard_negatives: int, or `recs.layers.loss.NegativesSchedule`. How many of the negatives
+            to keep, those with the largest scores. Defaults to `None`: all.
         seed: int. Decides all initial values. Defaults to `None`: drawn from Python's `random`,
             which `keras.utils.set_random_seed` seeds.
         **kwargs: The arguments of `keras.Model`.
@@ -100,6 +110,8 @@ class TwoTower(Recommender):
         correct_sampling: bool | Literal["streaming"] = False,
         remove_accidental_hits: bool = True,
         loss: Any = None,
+        negatives: Negatives | Sequence[Negatives] | None = None,
+        num_hard_negatives: int | NegativesSchedule | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -118,7 +130,9 @@ class TwoTower(Recommender):
             "item_bias": item_bias,
             "correct_sampling": correct_sampling,
             "remove_accidental_hits": remove_accidental_hits,
-            "loss": None if loss is None else keras.saving.serialize_keras_object(loss),
+            "loss": _serialized(loss),
+            "negatives": _serialized(negatives),
+            "num_hard_negatives": _serialized(num_hard_negatives),
             "seed": seed,
         }
         shared: dict[str, Any] = {
@@ -147,13 +161,43 @@ class TwoTower(Recommender):
         )
         self._own_candidates(items)
         self.correct_sampling = correct_sampling
+        self._corpora = [kind for kind in as_list(negatives) if isinstance(kind, FromCorpus)]
+        self._check_negatives()
         self.task = Retrieval(
             loss,
+            negatives=negatives,
+            num_hard_negatives=num_hard_negatives,
             temperature=Temperature() if temperature == "learned" else temperature,
             remove_accidental_hits=remove_accidental_hits,
             sampling_correction="streaming" if correct_sampling == "streaming" else None,
         )
         self.built = True
+
+    def _check_negatives(self) -> None:
+        if self._corpora and self.candidate_tower.features:
+            raise ValueError(
+                explain(
+                    "`negatives`",
+                    rule="must be of the batch, or a memory, where items have features",
+                    received=f"{type(self._corpora[0]).__name__}, which draws ids alone",
+                    where=self._where,
+                )
+            )
+
+    def set_popularity(self, counts: Mapping[Any, int]) -> TwoTower:
+        """Sets the items that negatives are drawn from, and their probabilities; returns the model.
+
+        Args:
+            counts: item id to its number of training interactions, as
+                `train.item_counts()` gives it. An item that is missing counts as very rare (1e-6).
+
+        Raises:
+            ValueError: when there are no counts, or one is not positive.
+        """
+        super().set_popularity(counts)
+        for kind in self._corpora:
+            kind.adapt(list(counts) if isinstance(kind, Uniform) else counts)
+        return self
 
     def call(self, inputs: Mapping[str, Any]) -> tuple[Any, Any]:
         """Returns the vectors of the users and of the items of a batch."""
@@ -177,6 +221,7 @@ class TwoTower(Recommender):
             candidates,
             candidate_ids=ids,
             candidate_sampling_probability=probability,
+            encode=lambda drawn: self.candidate_tower({self.candidate_tower.column: drawn}),
             compute_metrics=not training,
         )
 
@@ -252,7 +297,12 @@ class TwoTower(Recommender):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> TwoTower:
         """Rebuilds a model from `get_config`."""
-        if isinstance(config.get("loss"), dict):
-            config = {**config, "loss": keras.saving.deserialize_keras_object(config["loss"])}
-        return cls(**config)
+        given = [name for name in _OBJECTS if isinstance(config.get(name), dict | list)]
+        return cls(**deserialize_all(config, given))
 
+
+def _serialized(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return serialize_all(value)
+    plain = value is None or isinstance(value, int)
+    return value if plain else keras.saving.serialize_keras_object(value)

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from recs.data import Interactions, Items, RaggedColumn
+from recs.layers.negatives import InBatch, Popular, Uniform
 from recs.losses import BPR
 from recs.models import Tower, TwoTower
 
@@ -240,3 +241,50 @@ def test_a_loaded_model_has_its_popularity_and_goes_on_training(tmp_path):
     assert loaded.popularity.table.lookup(["a"]).item() == pytest.approx(0.2)
     loaded.fit(LOG.to_dataset(batch_size=5), verbose=0, shuffle=False)
     assert loaded.get_config()["correct_sampling"] is True
+
+
+def test_negatives_of_the_corpus_are_drawn_from_the_items_of_training(tmp_path):
+    kinds = [InBatch(), Uniform(50, seed=1), Popular(20, seed=2)]
+    model = made(negatives=kinds, num_hard_negatives=8, id_dtype="string")
+    model.set_popularity(LOG.item_counts())
+    model.compile(optimizer=keras.optimizers.Adagrad(0.3))
+    model.fit(LOG.to_dataset(batch_size=5), epochs=2, verbose=0)
+    model.index(LOG.items)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    assert loaded.get_config() == model.get_config()
+    assert [kind.number for kind in loaded.task._negatives[1:]] == [50, 20]
+    loaded.fit(LOG.to_dataset(batch_size=5), verbose=0)  # the corpora are part of the file
+    # The same draws by hand: the batch's columns, then those of each kind.
+    assert loaded.recommend(["u"], k=2).ids.shape == (1, 2)
+
+
+def test_the_loss_with_uniform_negatives_is_the_softmax_over_them_too():
+    model = made(negatives=Uniform(30, seed=5), remove_accidental_hits=False)
+    model.set_popularity(LOG.item_counts())
+    batch = next(iter(LOG.to_dataset(batch_size=5, shuffle=False)))
+    model.query_tower.embedding.table.upsert(["u", "v", "w"], np.eye(3, 4))
+    rows = {"a": [1, 0, 0, 0], "b": [0, 2, 0, 0], "c": [0, 0, 3, 0]}
+    model.candidate_tower.embedding.table.upsert(list(rows), np.array(list(rows.values()), float))
+    drawn = []
+    encode = model.candidate_tower.call
+
+    def seen(columns, **options):
+        drawn.append(columns["item"].numpy())
+        return encode(columns, **options)
+
+    model.candidate_tower.call = seen
+    loss = float(model.compute_loss(batch))
+    negatives = np.array([rows[item.decode()] for item in drawn[-1]])
+    assert negatives.shape == (30, 4)
+    users = {b"u": np.eye(3, 4)[0], b"v": np.eye(3, 4)[1], b"w": np.eye(3, 4)[2]}
+    expected = 0.0
+    for user, item in zip(batch["user"].numpy(), batch["item"].numpy(), strict=True):
+        own = users[user] @ np.array(rows[item.decode()])
+        expected += np.log(np.exp(negatives @ users[user]).sum() + np.exp(own)) - own
+    assert loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_items_with_features_are_not_drawn_by_id():
+    with pytest.raises(ValueError, match="Uniform, which draws ids alone"):
+        made(negatives=Uniform(5), item_features=["genres"])
