@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ListwiseEvaluation(Evaluation):
-    """Trains a `recs.models.ListRanker` on lists, and judges it by the NDCG of held-out lists.
+    """Trains a `recs.models.Ranker` on lists, and judges it by the NDCG of held-out lists.
 
     The data is lists (`LibSVMFiles`), or ratings: each user's are a list then, the label of an item
     is its rating, and the columns are those of the interactions and of their items. NDCG has gains

@@ -2,7 +2,6 @@
 
 from recs.models.base import Model
 from recs.models.light_gcn import LightGCN
-from recs.models.list_ranker import ListRanker
 from recs.models.multi_task_model import MultiTaskModel
 from recs.models.ranker import Ranker
 from recs.models.rating import RatingModel
@@ -14,7 +13,6 @@ from recs.models.two_tower import TwoTower
 
 __all__ = [
     "LightGCN",
-    "ListRanker",
     "Model",
     "MultiTaskModel",
     "Ranker",

@@ -15,8 +15,8 @@ from recs.losses.functional.ranking.reduction import reduced
 from recs.losses.ranking_loss import RankingLoss
 from recs.metrics.ranking_metric import RankingMetric
 from recs.tasks.base import Task, as_list, deserialize_all, serialize_all
-from recs.tasks.list_scores import ListScores
 from recs.tasks.loss_weight import LossWeight
+from recs.tasks.member_scores import MemberScores
 from recs.tasks.padded_lists import padded_lists
 
 
@@ -33,6 +33,10 @@ class RankingHead(Task):
     `total_loss = loss + regularization_weight * regularization` and reports the three as `loss`,
     `regularization_loss` (weighted) and `total_loss`; the `loss` of a validation is the ranking
     loss alone. Heads that share layers each weigh them: share a scorer outside of the heads.
+
+    With `members=m` there are `m` scorers, each with weights, dropout and a loss of its own; loss
+    and regularization are the means over them, metrics and `head.scores` those of the mean score.
+    On little data that mean is better than any of them.
 
     Masking: a label below 0, `mask`, a Keras mask on scores and the end of a ragged list take
     items out of loss and metrics. The scorer gets the mask too: as its argument `mask` if its
@@ -58,6 +62,8 @@ class RankingHead(Task):
             would lose all its items keeps them. Defaults to `0.0`.
         mask_name: str. For scorers whose inputs are a dict: the name that the mask has among them.
             Defaults to `None`.
+        members: int, positive. How many scorers there are, made of the configuration of `scorer`.
+            Defaults to `1`.
         seed: int. Decides what `list_dropout` leaves out. Defaults to `None`: drawn anew.
         name: str. The layer's name. Defaults to `None`, which lets Keras choose one.
         **kwargs: The arguments of `keras.layers.Layer`.
@@ -99,6 +105,7 @@ class RankingHead(Task):
         regularization_weight: float = 1.0,
         list_dropout: float = 0.0,
         mask_name: str | None = None,
+        members: int = 1,
         seed: int | None = None,
         name: str | None = None,
         **kwargs: Any,
@@ -108,6 +115,7 @@ class RankingHead(Task):
         self._check("regularization_weight", regularization_weight, regularization_weight >= 0)
         self._check("list_dropout", list_dropout, 0 <= list_dropout < 1)
         self._check("units", units, units is None or units > 0)
+        self._check("members", members, members == 1 or (members > 1 and scorer is not None))
         if isinstance(loss, str):
             loss = losses.get(loss)
         self.loss = losses.SoftmaxLoss() if loss is None else loss
@@ -120,15 +128,15 @@ class RankingHead(Task):
         self.regularization_weight = regularization_weight
         self.list_dropout = list_dropout
         self.seed = seed
-        self.scores = ListScores(
-            scorer, units, kernel_regularizer, mask_name, dtype=self.dtype_policy, name="scores"
-        )
-        self._loss_weight = LossWeight(self, regularization_weight)
+        self.members = members
+        given = (scorer, members, units, kernel_regularizer, mask_name)
+        self.scores = MemberScores(*given, dtype=self.dtype_policy, name="scores")
+        self._loss_weight = LossWeight(self, regularization_weight / members)
         self._draws = keras.random.SeedGenerator(seed) if list_dropout else None
 
     @property
     def scorer(self) -> keras.layers.Layer | None:
-        """The scorer, or None."""
+        """The scorer, that of the first member, or None."""
         return self.scores.scorer
 
     def call(
@@ -157,11 +165,11 @@ class RankingHead(Task):
         before = self._loss_weight.before()
         padded = padded_lists(labels, inputs, sample_weight, mask)
         there = self._kept(padded.mask) if training and self.list_dropout else padded.mask
-        scores = self.scores(padded.inputs, there, training=training)
+        scores = self.scores(padded.inputs, there, training=training, each=True)
         self._loss_weight.correct(before)
-        loss = self._loss_of(padded.labels, scores, padded.weights, there)
+        loss = self._loss_of_members(padded.labels, scores, padded.weights, there)
         if compute_metrics:
-            self._update(padded.labels, scores, padded.weights, there)
+            self._update(padded.labels, ops.mean(scores, axis=0), padded.weights, there)
             for metric in self._loss_metrics:
                 metric.update_state(loss)
         return loss
@@ -174,6 +182,22 @@ class RankingHead(Task):
         kept = keras.random.uniform(ops.shape(mask), seed=self._draws) >= self.list_dropout
         kept = ops.logical_and(mask, kept)
         return ops.where(ops.any(kept, axis=1, keepdims=True), kept, mask)
+
+    def _loss_of_members(self, labels: Any, scores: Any, weights: Any, mask: Any) -> Any:
+        """Returns the loss of scores `(members, batch, list, ...)`."""
+        if self.members == 1:
+            return self._loss_of(labels, scores[0], weights, mask)
+        # Each member's lists are lists of their own: the mean over lists is that over members too.
+        labels, weights, mask = (self._of_each(one) for one in (labels, weights, mask))
+        shape = ops.shape(scores)
+        stacked = ops.reshape(scores, (shape[0] * shape[1], *shape[2:]))
+        return self._loss_of(labels, stacked, weights, mask)
+
+    def _of_each(self, value: Any) -> Any:
+        """Returns what is known of each list, once for every member."""
+        if value is None or ops.ndim(value) == 0:
+            return value
+        return ops.concatenate([ops.convert_to_tensor(value)] * self.members, axis=0)
 
     def _loss_of(self, labels: Any, scores: Any, weights: Any, mask: Any) -> Any:
         if isinstance(self.loss, RankingLoss):
@@ -205,6 +229,7 @@ class RankingHead(Task):
             "regularization_weight": "must be 0 or more",
             "list_dropout": "must be from 0 to below 1",
             "units": "must be None or above 0",
+            "members": "must be a positive integer, and 1 where there is no scorer",
         }
         if not holds:
             raise self._bad(argument, rules[argument], value)
@@ -217,7 +242,7 @@ class RankingHead(Task):
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the task."""
         scores = self.scores.get_config()
-        names = ("scorer", "units", "kernel_regularizer", "mask_name")
+        names = ("scorer", "units", "kernel_regularizer", "mask_name", "members")
         return {
             **super().get_config(),
             "loss": keras.saving.serialize_keras_object(self.loss),

@@ -21,7 +21,7 @@ from recs.experiments import (
 )
 from recs.layers import TableConfig
 from recs.layers.ranking import FactorizationScorer
-from recs.models import ListRanker
+from recs.models import Ranker
 
 RNG = np.random.default_rng(2)
 
@@ -66,7 +66,7 @@ def of_ratings(**kwargs):
     return Experiment(
         data=Rated(),
         split=AtRandom(0.3, 0.2, seed=1),
-        model=ListRanker(features=features, tables=tables, scorer=FactorizationScorer(3)),
+        model=Ranker(features=features, tables=tables, scorer=FactorizationScorer(3)),
         optimizer=keras.optimizers.Adam(0.02),
         evaluation=ListwiseEvaluation(ks=[1, 3], **kwargs),
         epochs=2,
@@ -106,7 +106,7 @@ def test_ratings_are_judged_as_a_list_a_user():
                 for u in np.unique(test.user)
             ]
             assert report.figures[name][f"ndcg@{k}"] == pytest.approx(np.mean(each), rel=1e-5)
-    assert "val_ndcg@10" in trained.history
+    assert "val_ndcg_10" in trained.history
     assert len(trained.history["loss"]) == 2
     users = len(np.unique(test.user))
     wanted = f"test: {users} lists with a relevant item, of {users}; 27 items"
@@ -172,7 +172,7 @@ def test_lists_are_judged_beside_their_best_feature(tmp_path):
     experiment = Experiment(
         source,
         OwnTest(validation_fraction=0.4, seed=1),
-        ListRanker(features=features, scorer=keras.layers.Dense(1)),
+        Ranker(features=features, scorer=keras.layers.Dense(1)),
         keras.optimizers.Adam(0.01),
         ListwiseEvaluation(ks=[2], show=1),
         epochs=1,

@@ -52,9 +52,10 @@ def scores_by_hand():
 
 
 def test_scores_are_those_of_the_scorer_on_context_and_items():
-    scores = made().predict_lists(LISTS, batch_size=2)
-    assert scores.row_splits.tolist() == SPLITS
-    np.testing.assert_allclose(scores.values, scores_by_hand(), rtol=1e-5)
+    scores = made().score_lists(LISTS, batch_size=2)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, scores_by_hand(), rtol=1e-5)
+    assert made().score_lists(LISTS.take(np.zeros(0, int))).shape == (0,)
     padded = made().predict(LISTS.to_dataset(3, list_size=4), verbose=0)
     assert padded.shape == (3, 4)
     assert (padded[0, 2:] == np.finfo("float32").min).all()
@@ -103,7 +104,7 @@ def test_sequences_can_be_left_to_the_scorer():
     lists = RankingLists(features, {"history": [[1, 2], [3], [5]]}, LISTS.examples, SPLITS)
     last = ROWS[[2, 2, 3, 3, 3, 5]]
     want = (ROWS[ITEMS] * last).sum(1)
-    np.testing.assert_allclose(model.predict_lists(lists).values, want, rtol=1e-5)
+    np.testing.assert_allclose(model.score_lists(lists), want, rtol=1e-5)
     model.compile("sgd")
     assert np.isfinite(model.fit(lists.to_dataset(3), verbose=0).history["loss"]).all()
 
@@ -112,11 +113,11 @@ def test_what_is_saved_is_loaded(tmp_path):
     model = Ranker(FEATURES, metrics=recs.metrics.NDCGMetric(name="ndcg"), list_dropout=0.2, seed=3)
     model.compile(optimizer="adam", run_eagerly=False)
     model.fit(LISTS.to_dataset(2), epochs=2, verbose=0)
-    want = model.predict_lists(LISTS).values
+    want = model.score_lists(LISTS)
     model.save(tmp_path / "m.keras")
     model.inputs_of_lists.embeddings.table("items").clear()
     loaded = keras.models.load_model(tmp_path / "m.keras")
-    np.testing.assert_array_equal(loaded.predict_lists(LISTS).values, want)
+    np.testing.assert_array_equal(loaded.score_lists(LISTS), want)
     assert loaded.head.list_dropout == 0.2
     configs = [one.get_config() for one in (loaded, model)]
     for config in configs:

@@ -153,7 +153,7 @@ def test_elastic_net_of_the_head():
     model = Ranker(head)
     model.compile(keras.optimizers.SGD(0.0))
     logs = model.train_on_batch({"x": X, "y": Y}, return_dict=True)
-    kernel = head.scores.dense.kernel.numpy()
+    kernel = head.scores.members[0].dense.kernel.numpy()
     want = WEIGHT * (L1 * np.abs(kernel).sum() + L2 * (kernel**2).sum())
     np.testing.assert_allclose(logs["regularization_loss"], want, rtol=1e-5)
 
