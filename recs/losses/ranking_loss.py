@@ -13,6 +13,7 @@ from recs.losses import lambda_weight as lambdas
 from recs.losses.functional.ranking.lists import (
     Lists,
     as_lists,
+    item_counts,
     item_weights,
     list_weights,
 )
@@ -168,10 +169,12 @@ class ListwiseLoss(RankingLoss):
         )
 
     def _values(self, lists: Lists, *, reduce: bool) -> Any:
-        values = self._of_lists(lists) * list_weights(lists, self.tfr_compatible)
+        values = self._of_lists(lists)
+        if lists.weights is not None:
+            values = values * list_weights(lists, self.tfr_compatible)
         if self.tfr_compatible:
             return values
-        return ops.where(ops.any(lists.valid, axis=1), values, ops.zeros_like(values))
+        return ops.where(item_counts(lists.valid) > 0, values, ops.zeros_like(values))
 
     @abc.abstractmethod
     def _of_lists(self, lists: Lists) -> Any:
@@ -181,7 +184,7 @@ class ListwiseLoss(RankingLoss):
         if self.tfr_compatible:
             counts = ops.ones_like(lists.labels[:, 0])
         else:
-            counts = ops.cast(ops.any(lists.valid, axis=1), "float32")
+            counts = ops.cast(item_counts(lists.valid) > 0, "float32")
         weights = list_weights(lists, self.tfr_compatible)
         return ops.sum(counts), ops.sum(counts * weights)
 

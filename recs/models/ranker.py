@@ -213,7 +213,8 @@ class Ranker(Model):
         """
         scores = [np.zeros(0, "float32")] if not len(lists) else []
         for batch in lists.to_dataset(batch_size):
-            scores.append(self.predict_on_batch(batch)[batch[self.features.mask].numpy()])
+            mask = ops.convert_to_numpy(batch[self.features.mask])
+            scores.append(ops.convert_to_numpy(self(batch, training=False))[mask])
         return np.concatenate(scores)
 
     def serving_signatures(self) -> dict[str, Any]:

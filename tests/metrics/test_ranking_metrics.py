@@ -11,8 +11,11 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from keras import ops
 
 from recs import metrics
+from recs.losses.functional.ranking.lists import as_lists
+from recs.metrics.functional import ranking
 
 CUT = {
     name: getattr(metrics, name)
@@ -158,3 +161,28 @@ def test_in_compile_and_half_precision(name):
 def test_errors(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("size", [7, 300])
+@pytest.mark.parametrize("topn", [None, 5])
+def test_average_precision_of_short_and_of_long_lists(size, topn):
+    """Short ones are summed up by a matrix, long ones along the list."""
+    rng = np.random.default_rng(4)
+    labels = rng.integers(0, 2, (3, size)).astype("float32")
+    scores = rng.normal(size=(3, size)).astype("float32")
+    values, _ = metrics.MeanAveragePrecisionMetric(topn=topn).per_list(labels, scores)
+    for y, s, found in zip(labels, scores, values, strict=True):
+        ranked = y[np.argsort(-s)]
+        precisions = np.cumsum(ranked) / np.arange(1, size + 1)
+        want = (precisions * ranked)[:topn].sum() / ranked.sum()
+        np.testing.assert_allclose(found, want, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-30, -3.0, 1e30])
+def test_of_equal_scores_of_any_size_the_lower_label_comes_first(size):
+    labels = np.array([[1000.0, 2.0, 1001.0, 0.5]], "float32")
+    scores = np.full((1, 4), size, "float32")
+    ranked = ops.convert_to_numpy(
+        ranking.judged(as_lists(labels, scores, where="here"), True, False).first(None, labels)[0]
+    )
+    assert ranked.tolist() == np.sort(labels).tolist()

@@ -9,11 +9,14 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from recs.losses.functional.ranking import order, tiles
-from recs.losses.functional.ranking.gains import is_greater_equal_1
-from recs.losses.functional.ranking.lists import Lists, divide_no_nan
+from recs.losses.functional.ranking.lists import Lists, divide_no_nan, item_counts
+
+# A matrix of that many rows and columns, in float32, has 256 KB.
+LONG = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,14 +107,15 @@ def plain_weights(lists: Judged) -> Any:
     if lists.tfr_compatible:
         return ops.mean(lists.weights, axis=1)
     if not lists.weighted:
-        return ops.cast(ops.any(lists.valid, axis=1), "float32")
-    count = ops.sum(ops.cast(lists.valid, "float32"), axis=1)
+        return ops.minimum(item_counts(lists.valid), 1.0)
+    count = item_counts(lists.valid)
     return divide_no_nan(ops.sum(lists.weights, axis=1), count)
 
 
 def relevant(labels: Any) -> Any:
     """Returns 1 where the label is at least 1, else 0."""
-    return ops.cast(is_greater_equal_1(labels), "float32")
+    # Several times as fast as comparing, whose result is no number.
+    return ops.clip(ops.floor(labels), 0.0, 1.0)
 
 
 def places(like: Any) -> Any:
@@ -119,9 +123,20 @@ def places(like: Any) -> Any:
     return ops.arange(1, ops.shape(like)[1] + 1, dtype="float32")[None]
 
 
+def running_sums(ranked: Any) -> Any:
+    """Returns the sum of each place and those before it, `(batch, ranked)`.
+
+    Of lists that are not long by a product of matrices, which is faster than summing up.
+    """
+    size = ranked.shape[1]
+    if size is None or size > LONG:
+        return ops.cumsum(ranked, axis=1)
+    return ops.matmul(ranked, np.triu(np.ones((size, size), "float32")))
+
+
 def counted(lists: Judged, topn: int | None) -> Any:
     """Returns how many of the first `topn` places have an item, `(batch,)`."""
-    count = ops.sum(ops.cast(lists.valid, "float32"), axis=1)
+    count = item_counts(lists.valid)
     return count if topn is None else ops.minimum(count, float(topn))
 
 
@@ -192,7 +207,7 @@ def mean_average_precision(lists: Judged, topn: int | None) -> tuple[Any, Any]:
         ranked, weights = lists.first(topn, relevance, lists.weights)
     else:
         (ranked,), weights = lists.first(topn, relevance), 1.0
-    precisions = ops.cumsum(ranked, axis=1) / places(ranked)
+    precisions = running_sums(ranked) / places(ranked)
     total = ops.sum(lists.weights * relevance, axis=1)
     found = divide_no_nan(ops.sum(precisions * weights * ranked, axis=1), total)
     return found, list_weights(lists, relevance)
@@ -217,7 +232,7 @@ def ndcg(
         keys = ops.where(lists.valid, weighted, ops.full_like(weighted, -float("inf")))
         (best,) = [order.take(weighted, order.first(keys, lists.valid, None, topn))]
     else:
-        best = -ops.sort(-weighted, axis=1)[:, : ops.shape(ranked)[1]]
+        best = ops.top_k(weighted, k=ops.shape(ranked)[1])[0]
     discounts = discount(places(ranked))
     found = divide_no_nan(ops.sum(ranked * discounts, axis=1), ops.sum(best * discounts, axis=1))
     return found, list_weights(lists, gains)

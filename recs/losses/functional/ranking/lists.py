@@ -199,6 +199,12 @@ def check_outputs(scores: Any, outputs: int, where: str) -> None:
         )
 
 
+def item_counts(valid: Any) -> Any:
+    """Returns how many items each list has, float32 `(batch,)`."""
+    # Also to know if there are any: logical reductions are slow.
+    return ops.sum(ops.cast(valid, "float32"), axis=1)
+
+
 def item_weights(lists: Lists) -> Any:
     """Returns a weight for each item, `(batch, list)`, 0 for the invalid."""
     ones = ops.cast(lists.valid, "float32")

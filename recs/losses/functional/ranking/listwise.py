@@ -10,7 +10,7 @@ from keras import ops
 
 from recs.losses.functional.ranking import order
 from recs.losses.functional.ranking.gains import pow_minus_1
-from recs.losses.functional.ranking.lists import divide_no_nan
+from recs.losses.functional.ranking.logistic import binary_crossentropy
 
 # TF-Ranking's score of padding, which leaks into its sums, and the floor of its logarithms.
 EPSILON = 1e-10
@@ -39,12 +39,27 @@ def softmax(labels: Any, scores: Any, valid: Any, tfr_compatible: bool = False) 
         valid: `(batch, list)`.
         tfr_compatible: Keeps padding in the softmax, with score `log(1e-10)`.
     """
-    lowest = LOG_EPSILON if tfr_compatible else LOWEST
-    total = ops.sum(labels, axis=1)
-    # The fused operation takes labels that sum to 1.
-    shares = divide_no_nan(labels, total[:, None])
-    logits = padded(scores, valid, lowest)
-    return total * ops.categorical_crossentropy(shares, logits, from_logits=True, axis=1)
+    logits = padded(scores, valid, LOG_EPSILON if tfr_compatible else LOWEST)
+
+    # With its own gradient: TensorFlow's operation takes each exponential twice.
+    @ops.custom_gradient
+    def run(labels: Any, logits: Any) -> tuple[Any, Callable[..., Any]]:
+        # With an initial value, since a list may be empty.
+        top = ops.max(logits, axis=1, keepdims=True, initial=LOWEST)
+        scores = logits - top
+        powers = ops.exp(scores)
+        powers_sum, total = ops.sum(powers, axis=1), ops.sum(labels, axis=1)
+        log_sum = ops.log(powers_sum)
+
+        def gradient(*upstream: Any) -> tuple[Any, Any]:
+            each = upstream[-1]
+            of_labels = each[:, None] * (log_sum[:, None] - scores)
+            slopes = (each * total / powers_sum)[:, None] * powers
+            return of_labels, slopes - each[:, None] * labels
+
+        return total * log_sum - ops.sum(labels * scores, axis=1), gradient
+
+    return run(labels, logits)
 
 
 def exponentials(scores: Any, valid: Any) -> tuple[Any, Any]:
@@ -272,9 +287,3 @@ def mixture_em(labels: Any, scores: Any, valid: Any, alpha: float) -> Any:
     )
     shares = ops.stop_gradient(ops.softmax(-alpha * of_models, axis=-1))
     return ops.sum(shares * of_models, axis=-1)
-
-
-def binary_crossentropy(labels: Any, scores: Any) -> Any:
-    """Returns `max(s, 0) - s * y + log(1 + exp(-|s|))`."""
-    labels = labels + ops.zeros_like(scores)
-    return ops.binary_crossentropy(labels, scores, from_logits=True)

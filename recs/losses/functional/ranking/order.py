@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import tensorflow as tf
 from keras import ops
+
+# The ends of float32.
+LOWEST = -3.4028235e38
+SMALLEST = 1.1754944e-38
 
 
 def descending(keys: Any, valid: Any) -> Any:
@@ -19,12 +24,13 @@ def descending(keys: Any, valid: Any) -> Any:
 def take(x: Any, order: Any) -> Any:
     """Returns `x[b, order[b, i]]` for `x` of shape `(batch, list, ...)`.
 
-    One flat gather: several times as fast as a gather with batch dimensions.
+    One flat gather: several times as fast as a gather with batch dimensions, and faster than
+    Keras's, which takes places below 0 too.
     """
     shape = ops.shape(x)
     rows = ops.arange(shape[0], dtype=order.dtype) * ops.cast(shape[1], order.dtype)
     flat = ops.reshape(x, (-1, *x.shape[2:]))
-    return ops.take(flat, order + rows[:, None], axis=0)
+    return tf.gather(flat, order + rows[:, None])
 
 
 def inverse(order: Any) -> Any:
@@ -47,18 +53,18 @@ def by_score(scores: Any, valid: Any, labels: Any = None) -> Any:
 
 
 def keys(scores: Any, valid: Any, labels: Any = None) -> Any:
-    """Returns what orders items by score when it is sorted, `(batch, list)`; minus infinity last.
+    """Returns what orders items by score when it is sorted, `(batch, list)`; the invalid last.
 
     With labels, as in `by_score`, in float64: two float32 numbers that differ do so by at least
     2^-24 of their size, so what is less than that is free to tell apart the labels of equal scores.
     """
-    infinity = float("inf")
+    lowered = ops.where(valid, scores, ops.full_like(scores, LOWEST))
     if labels is None:
-        return ops.where(valid, scores, ops.full_like(scores, -infinity))
-    scores, labels = ops.cast(scores, "float64"), ops.cast(labels, "float64")
-    room = (ops.abs(scores) + 1e-40) * 2.0**-26
-    found = scores - room * (labels / (1.0 + labels))
-    return ops.where(valid, found, ops.full_like(found, -infinity))
+        return lowered
+    # Few passes in float64, which take twice as long; no size is 0, or 0 would have no room.
+    size = ops.cast(ops.maximum(ops.abs(lowered), SMALLEST), "float64")
+    labels = ops.cast(labels, "float64")
+    return ops.cast(lowered, "float64") - size * (labels / (labels * 2.0**26 + 2.0**26))
 
 
 def first(scores: Any, valid: Any, labels: Any = None, topn: int | None = None) -> Any:

@@ -6,21 +6,26 @@ from typing import Any
 
 from keras import ops
 
-from recs.losses.functional.ranking.listwise import binary_crossentropy
+from recs.losses.functional.ranking.logistic import binary_crossentropy, softplus
 
 
 def _only(x: Any, valid: Any) -> Any:
     return ops.where(valid, x, ops.zeros_like(x))
 
 
+def _of(x: Any, valid: Any) -> Any:
+    """Returns finite values with zeros in invalid places."""
+    return x * ops.cast(valid, x.dtype)
+
+
 def sigmoid_cross_entropy(labels: Any, scores: Any, valid: Any) -> Any:
     """Returns the cross entropy of `sigmoid(s)` with the label."""
-    return _only(binary_crossentropy(labels, scores), valid)
+    return _of(binary_crossentropy(labels, scores), valid)
 
 
 def mean_squared(labels: Any, scores: Any, valid: Any) -> Any:
-    """Returns `(y - s)^2`."""
-    return _only(ops.square(labels - scores), valid)
+    """Returns `(y - s)^2`, where both are 0 in invalid places."""
+    return ops.square(labels - scores)
 
 
 def ordinal(labels: Any, scores: Any, valid: Any, fractions: bool = False) -> Any:
@@ -39,7 +44,7 @@ def ordinal(labels: Any, scores: Any, valid: Any, fractions: bool = False) -> An
         part = above + 1.0
         between = ops.logical_and(part > 0, part < 1)
         reached = reached + ops.where(between, part, ops.zeros_like(part))
-    return _only(ops.sum(binary_crossentropy(reached, scores), axis=-1), valid)
+    return _of(ops.sum(binary_crossentropy(reached, scores), axis=-1), valid)
 
 
 def click_em(
@@ -60,8 +65,8 @@ def click_em(
     examined, relevant = (_only(x, valid) for x in ops.unstack(scores, axis=-1))
     clicked = labels >= 1.0
     one = ops.ones_like(examined)
-    was_examined = ops.where(clicked, one, ops.sigmoid(examined - ops.softplus(relevant)))
-    was_relevant = ops.where(clicked, one, ops.sigmoid(relevant - ops.softplus(examined)))
+    was_examined = ops.where(clicked, one, ops.sigmoid(examined - softplus(relevant)))
+    was_relevant = ops.where(clicked, one, ops.sigmoid(relevant - softplus(examined)))
     each = exam_weight * binary_crossentropy(ops.stop_gradient(was_examined), examined)
     each += relevance_weight * binary_crossentropy(ops.stop_gradient(was_relevant), relevant)
-    return _only(each, valid)
+    return _of(each, valid)

@@ -20,4 +20,4 @@ def reduced(total: Any, count: Any, weight: Any, reduction: str | None) -> Any:
         return total
     by = weight if reduction == "mean_with_sample_weight" else count
     # Of nothing the mean is 0, and so is its gradient.
-    return ops.where(by > 0, total / ops.where(by > 0, by, ops.ones_like(by)), 0.0 * total)
+    return ops.divide_no_nan(total, ops.maximum(by, 0.0))
