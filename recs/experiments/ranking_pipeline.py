@@ -16,6 +16,7 @@ import tensorflow as tf
 from recs.callbacks import TableStatistics
 from recs.data.ranking import RankingLists
 from recs.errors import explain
+from recs.experiments.earlier_epochs import EarlierEpochs, Replay
 from recs.experiments.epoch_log import EpochLog
 from recs.experiments.run_folder import RunFolder
 from recs.export import saved_model
@@ -55,13 +56,15 @@ class RankingPipeline:
     After each epoch the monitored figure is looked at: if it is the best so far, the weights are
     kept; after `plateau_patience` epochs without a new best the learning rate is multiplied by
     `plateau_factor`, and after `patience` epochs training ends. The model then has the weights of
-    the best epoch. With a folder, this is in it:
+    the best epoch. Transforms of a `Ranker` are adapted before, where `train` is lists. With a
+    folder, this is in it:
 
     | | |
     |---|---|
     | `model.keras`, `saved_model/1` | the best epoch, to load and to serve |
     | `latest.keras` | the last epoch, to train on from |
     | `history.csv`, `logs/` | figures of every epoch; the latter for TensorBoard, tables included |
+    | `backup/` | with `resume`, until the run has ended: the state after the last epoch |
 
     Args:
         model: A `recs.models.Ranker`, or any `recs.Model` that learns from the batches.
@@ -70,6 +73,10 @@ class RankingPipeline:
             judged by what training logs.
         folder: Where the run is kept; it is made, and must not hold another run. Defaults to
             `None`: nothing is.
+        resume: bool. Whether a run that was killed goes on after its last whole epoch: `run` of a
+            pipeline made anew with the same arguments takes up model, optimizer, figures and the
+            count of epochs without a best one. Needs `folder`. Defaults to `False`: a run begins
+            with the model as it is.
         optimizer: A Keras optimizer, its name or its configuration. Defaults to `"adam"`.
         learning_rate: float. Set if given. Defaults to `None`: the optimizer's own.
         batch_size: int, positive. Lists a step. Defaults to `32`.
@@ -117,6 +124,7 @@ class RankingPipeline:
         validation: RankingLists | tf.data.Dataset | None = None,
         *,
         folder: str | PathLike[str] | None = None,
+        resume: bool = False,
         optimizer: Any = "adam",
         learning_rate: float | None = None,
         batch_size: int = 32,
@@ -145,6 +153,8 @@ class RankingPipeline:
         self.folder = None if folder is None else RunFolder(folder)
         taken = self.folder is not None and self.folder.model.exists()
         _check("folder", str(folder), not taken, "must not hold another run")
+        _check("resume", resume, not resume or folder is not None, "needs `folder`")
+        self.resume = resume
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.batch_size = batch_size
@@ -175,19 +185,27 @@ class RankingPipeline:
         if self.learning_rate is not None:
             optimizer.learning_rate = self.learning_rate
         self.model.compile(optimizer=optimizer)
+        if isinstance(self.train, RankingLists) and hasattr(self.model, "adapt"):
+            self.model.adapt(self.train)
+        if self.folder is not None:
+            self.folder.path.mkdir(parents=True, exist_ok=True)
+        earlier = EarlierEpochs(self.folder) if self.folder and self.resume else None
+        if earlier is not None:
+            earlier.take_up(self.model)
+            fit["initial_epoch"] = earlier.count
         with tempfile.TemporaryDirectory() as scratch:
-            best = Path(scratch, "best.weights.h5")
-            if self.folder is not None:
-                self.folder.path.mkdir(parents=True, exist_ok=True)
+            best = Path(scratch, "best.weights.h5") if earlier is None else earlier.best
             history = self.model.fit(
                 self._batches(self.train, shuffle=True),
                 validation_data=self._batches(self.validation, shuffle=False),
                 epochs=self.epochs,
                 verbose=verbose,
-                callbacks=[*self._callbacks(best), *callbacks],
+                callbacks=[*self._callbacks(best, earlier), *callbacks],
                 shuffle=False,  # The dataset does it, over all lists.
                 **fit,
             ).history
+            if earlier is not None:
+                history = earlier.followed_by(history)
             if self.folder is not None:
                 self.model.save(self.folder.path / "latest.keras")
             if best.exists():
@@ -195,6 +213,8 @@ class RankingPipeline:
         if self.folder is not None:
             self.model.save(self.folder.model)
             saved_model(self.model, self.folder.saved_model / "1")
+        if earlier is not None:
+            earlier.remove()
         figures = np.array(history[self.monitor])
         pick = int((np.nanargmin if self.mode == "min" else np.nanargmax)(figures))
         return BestRun(self.model, history, pick + 1, float(figures[pick]), self.folder)
@@ -210,11 +230,17 @@ class RankingPipeline:
             seed=self.seed,
         )
 
-    def _callbacks(self, best: Path) -> list[keras.callbacks.Callback]:
+    def _callbacks(
+        self, best: Path, earlier: EarlierEpochs | None
+    ) -> list[keras.callbacks.Callback]:
         watched: dict[str, Any] = {"monitor": self.monitor, "mode": self.mode}
         # Not `restore_best_weights` of early stopping: it knows of variables only, not of tables.
         keep = keras.callbacks.ModelCheckpoint(
-            str(best), save_best_only=True, save_weights_only=True, **watched
+            str(best),
+            save_best_only=True,
+            save_weights_only=True,
+            initial_value_threshold=None if earlier is None else self._best_of(earlier),
+            **watched,
         )
         found = [keras.callbacks.LambdaCallback(on_epoch_end=self._look_for_monitor), keep]
         if self.plateau_patience:
@@ -232,11 +258,20 @@ class RankingPipeline:
                     patience=self.patience, min_delta=self.min_delta, **watched
                 )
             )
+        if earlier is not None:
+            found.append(Replay(found[2:], earlier))
         if self.folder is not None:
             logs = self.folder.path / "logs"
             found += [EpochLog(logs), TableStatistics(logs / "train")]
-            found.append(keras.callbacks.CSVLogger(str(self.folder.history)))
-        return found
+            goes_on = earlier is not None and earlier.count > 0
+            found.append(keras.callbacks.CSVLogger(str(self.folder.history), append=goes_on))
+        # Last: what is kept has been logged.
+        return found if earlier is None else [*found, earlier.checkpoint]
+
+    def _best_of(self, earlier: EarlierEpochs) -> float | None:
+        """Returns the best figure of epochs, None of none."""
+        figures = earlier.history.get(self.monitor)
+        return (min if self.mode == "min" else max)(figures) if figures else None
 
     def _look_for_monitor(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Raises ValueError where Keras would only warn, epoch after epoch."""

@@ -89,6 +89,44 @@ def test_a_folder_has_what_serves_and_what_goes_on(tmp_path):
         pipeline(folder=tmp_path / "run")
 
 
+class KilledError(Exception):
+    """What ends a run in the middle of an epoch."""
+
+
+class Kill(keras.callbacks.Callback):
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch, self.at = epoch, None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.at = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.at == self.epoch:
+            raise KilledError
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_been(tmp_path):
+    # One batch an epoch, whose order does not matter.
+    given = {"batch_size": 40, "patience": 3, "plateau_patience": 2, "plateau_factor": 0.5}
+    whole = pipeline(**given).run(verbose=0)
+    given |= {"folder": tmp_path / "run", "resume": True}
+    for epoch in (1, whole.best_epoch + 1):  # the latter, while the best one is long ago
+        with pytest.raises(KilledError):
+            pipeline(**given).run(verbose=0, callbacks=[Kill(epoch)])
+        assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == epoch + 1
+    run = pipeline(**given).run(verbose=0)
+    assert run.history.keys() == whole.history.keys()
+    for name, values in whole.history.items():
+        np.testing.assert_allclose(run.history[name], values, rtol=1e-3, atol=1e-5, err_msg=name)
+    assert (run.best_epoch, len(run.history["loss"])) == (whole.best_epoch, whole.best_epoch + 3)
+    logs = run.model.evaluate(VALIDATION.to_dataset(40), verbose=0, return_dict=True)
+    assert logs["loss"] == pytest.approx(run.best, rel=1e-5)
+    kept = (tmp_path / "run" / "history.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in kept[1:]] == [str(n) for n in range(len(kept) - 1)]
+    assert not (tmp_path / "run" / "backup").exists()
+
+
 def test_datasets_are_taken_as_they_are():
     train = TRAIN.to_dataset(10).repeat()
     keras.utils.set_random_seed(2)
@@ -105,6 +143,7 @@ def test_datasets_are_taken_as_they_are():
         ({"mode": "best"}, "`mode` must be 'min'"),
         ({"plateau_factor": 1.0}, "`plateau_factor` must be between 0 and 1"),
         ({"patience": -1}, "`patience` must be 0 or more"),
+        ({"resume": True}, "`resume` needs `folder`"),
     ],
 )
 def test_wrong_arguments(arguments, message):
