@@ -92,6 +92,7 @@ class ListScores(keras.layers.Layer):
         # Keras's own models want a mask for each input: only one that is alone has one.
         if not _uses_mask(self.scorer) or (_holds(self.scorer) and keras.tree.is_nested(inputs)):
             return inputs, {}
+        _let_pass(self.scorer)
         return inputs, {"mask": mask}
 
     def _bad_scores(self, received: str) -> ValueError:
@@ -131,6 +132,17 @@ def _holds(layer: Any) -> bool:
     return isinstance(layer, keras.Sequential) or (
         isinstance(layer, keras.Model) and hasattr(layer, "operations")
     )
+
+
+def _let_pass(layer: Any) -> None:
+    """Tells Keras that a scorer, and what it is put together of, may be given a mask.
+
+    Else it warns that the layers behind do not see the mask, for want of a `compute_mask`.
+    """
+    layer.supports_masking = True
+    for one in layer.layers if _holds(layer) else ():
+        if _holds(one):
+            _let_pass(one)
 
 
 def _uses_mask(layer: Any) -> bool:

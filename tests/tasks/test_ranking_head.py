@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import tensorflow as tf
 
 import recs
 from recs import losses, metrics
+from recs.layers.ranking import DocumentInteractionAttention, GroupwiseScoring
 from recs.tasks import RankingHead
 
 RNG = np.random.default_rng(5)
@@ -124,6 +127,27 @@ def test_scorers_get_the_mask():
     np.testing.assert_allclose(head(LABELS, {"features": FEATURES}), padded, rtol=1e-6)
 
 
+def sequential():
+    attention = DocumentInteractionAttention(1, 3, dropout=0.0)
+    return keras.Sequential([attention, keras.layers.Dense(1)])
+
+
+def functional():
+    inputs = keras.Input((None, 3))
+    return keras.Model(inputs, sequential()(inputs))
+
+
+@pytest.mark.parametrize("make", [sequential, functional, SeesMask], ids=lambda m: m.__name__)
+def test_scorers_that_take_the_mask_are_called_without_warnings(make):
+    head = RankingHead(scorer=make())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        found = head(LABELS, FEATURES)
+    longer = np.pad(FEATURES, [(0, 0), (0, 2), (0, 0)], constant_values=9.0)
+    padded = np.pad(LABELS, [(0, 0), (0, 2)], constant_values=-1)
+    np.testing.assert_allclose(head(padded, longer), found, rtol=1e-4)
+
+
 def test_list_dropout_leaves_items_out_in_training_alone():
     scores = np.zeros((2000, 4), "float32")
     labels = np.ones((2000, 4), "float32")
@@ -206,3 +230,47 @@ def test_what_is_no_score_is_refused():
         RankingHead(scorer=keras.layers.Dense(1), units=1)(LABELS, FEATURES[:, 0])
     with pytest.raises(ValueError, match="labels"):
         RankingHead(scorer=keras.layers.Dense(2))(LABELS, FEATURES)
+
+
+def groups(**kwargs):
+    inner = keras.Sequential(
+        [
+            keras.layers.Dense(4, "tanh", kernel_regularizer=keras.regularizers.L2(0.1)),
+            keras.layers.Dense(2, kernel_initializer=keras.initializers.RandomNormal(seed=2)),
+        ]
+    )
+    return GroupwiseScoring(inner, group_size=2, **kwargs)
+
+
+def test_groups_inside_a_head():
+    """Losses of groups of two, written out, with what their scorer is regularized with."""
+    layer = groups()
+    head = RankingHead(scorer=layer, regularization_weight=2.0)
+    loss = float(head(LABELS, FEATURES))
+    first, second = layer.scorer.layers
+    want = []
+    for row, length in zip(FEATURES, LENGTHS, strict=True):
+        scores = np.zeros(5)
+        for i in range(length):
+            j = (i + 1) % length
+            hidden = np.concatenate([row[i], row[j]]) @ first.kernel + first.bias
+            found = np.tanh(hidden) @ second.kernel.numpy() + second.bias.numpy()
+            scores[i] += found[0] / 2
+            scores[j] += found[1] / 2
+        want.append(scores)
+    np.testing.assert_allclose(loss, softmax(LABELS, np.array(want), MASK), rtol=1e-4)
+    of_kernel = 2.0 * 0.1 * float((first.kernel.numpy() ** 2).sum())
+    assert float(sum(head.losses)) == pytest.approx(of_kernel, rel=1e-5)
+
+
+def test_groups_inside_a_model_learn_with_dropout_of_items():
+    y = np.argsort(np.argsort(FEATURES[..., 0])).astype("float32")
+    y[1, 3:] = -1
+    data = tf.data.Dataset.from_tensors({"x": FEATURES, "y": y})
+    model = Ranker(RankingHead(scorer=groups(seed=1), list_dropout=0.2, members=2, seed=1))
+    model.compile(keras.optimizers.Adam(0.05))
+    before = model.evaluate(data, verbose=0, return_dict=True)
+    model.fit(data.repeat(60), verbose=0)
+    after = model.evaluate(data, verbose=0, return_dict=True)
+    assert after["total_loss"] < 0.95 * before["total_loss"]
+    assert after["regularization_loss"] > 0
