@@ -248,3 +248,15 @@ def test_weights_of_lists_count_for_every_member(weights):
     each = head.scores(batch["x"], batch["mask"], each=True)
     want = [SoftmaxLoss()(batch["label"], one, weights, mask=batch["mask"]) for one in each]
     assert float(found) == pytest.approx(float(np.mean(want)), rel=1e-5)
+
+
+def test_transforms_and_members_are_served(tmp_path):
+    lists, model = dense(), of_dense()
+    model.adapt(lists)
+    path = saved_model(model, tmp_path / "1")
+    served = tf.saved_model.load(str(path)).signatures["score"]
+    batch = batch_of(lists)
+    longer = tf.pad(batch["x"], [(0, 0), (0, 2), (0, 0)], constant_values=9.0)
+    there = tf.pad(batch["mask"], [(0, 0), (0, 2)])
+    scores = served(x=longer, mask=there)["output"].numpy()[there.numpy()]
+    np.testing.assert_allclose(scores, model.score_lists(lists), rtol=1e-4, atol=1e-6)
