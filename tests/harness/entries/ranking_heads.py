@@ -47,6 +47,16 @@ CASES = {
             label="scorer",
             saved=False,
         ),
+        Case(
+            make=_seeded(
+                lambda: RankingHead(
+                    scorer=keras.layers.Dense(2, "tanh"), units=1, members=3, seed=1
+                )
+            ),
+            inputs=(LABELS, FEATURES),
+            label="members",
+            saved=False,
+        ),
     ],
 }
 HUGE = FEATURES * 1e30
