@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from recs.losses.functional.ranking import pointwise
-from recs.losses.functional.ranking.lists import Lists, weighed
+from recs.losses.functional.ranking.lists import Lists, is_plain, weighed
 from recs.losses.ranking_loss import ItemLoss
 
 
@@ -46,6 +46,10 @@ class MeanSquaredLoss(ItemLoss):
     Reference: `tfr.keras.losses.MeanSquaredLoss`.
     """
 
+    mask_scores = False
+
     def _values(self, lists: Lists, *, reduce: bool) -> Any:
+        if reduce and is_plain(lists):
+            return pointwise.squared_sums(lists.labels, lists.scores, lists.valid)
         found = pointwise.mean_squared(lists.labels, lists.scores, lists.valid)
         return weighed(found, lists)

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from recs.losses.functional.ranking import pointwise
-from recs.losses.functional.ranking.lists import Lists, weighed
+from recs.losses.functional.ranking.lists import Lists, is_plain, weighed
 from recs.losses.ranking_loss import ItemLoss
 
 
@@ -48,5 +48,7 @@ class SigmoidCrossEntropyLoss(ItemLoss):
     """
 
     def _values(self, lists: Lists, *, reduce: bool) -> Any:
+        if reduce and is_plain(lists):
+            return pointwise.sigmoid_cross_entropy_sums(lists.labels, lists.scores, lists.valid)
         found = pointwise.sigmoid_cross_entropy(lists.labels, lists.scores, lists.valid)
         return weighed(found, lists)

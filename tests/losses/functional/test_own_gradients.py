@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from recs import losses
-from recs.losses.functional.ranking import listwise
+from recs.losses.functional.ranking import listwise, pointwise
 from recs.losses.functional.ranking.logistic import binary_crossentropy, softplus
 
 RNG = np.random.default_rng(12)
@@ -69,3 +69,37 @@ def test_softplus_of_any_size():
     x = np.array([-1e30, -100.0, -20.0, 0.0, 20.0, 100.0, 1e30], "float32")
     want = np.logaddexp(0.0, x.astype("float64"))
     np.testing.assert_allclose(softplus(x), want, rtol=1e-6, atol=1e-7)
+
+
+def test_sums_of_items():
+    labels, scores = (np.where(VALID, x, 0).astype("float32") for x in (LABELS, SCORES))
+    for sums, items in (
+        (lambda y, s: pointwise.squared_sums(y, s, tf.constant(VALID)), pointwise.mean_squared),
+        (
+            lambda y, s: pointwise.sigmoid_cross_entropy_sums(y, s, tf.constant(VALID)),
+            pointwise.sigmoid_cross_entropy,
+        ),
+    ):
+        found = gradients(
+            lambda y, s, sums=sums: tf.reduce_sum(UPSTREAM * sums(y, s)), labels, scores
+        )
+        want = gradients(
+            lambda y, s, items=items: tf.reduce_sum(
+                UPSTREAM[:, None] * items(y, s, tf.constant(VALID))
+            ),
+            labels,
+            scores,
+        )
+        np.testing.assert_allclose(found[0], want[0], rtol=1e-5)
+        for own, other in zip(found[1], want[1], strict=True):
+            np.testing.assert_allclose(own[VALID], other[VALID], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["MeanSquaredLoss", "SigmoidCrossEntropyLoss"])
+def test_padding_has_no_gradient(name):
+    loss = getattr(losses, name)()
+    found, (slopes,) = gradients(lambda s: loss(LABELS, s, mask=VALID), SCORES + 9.0)
+    ones = gradients(lambda s: loss(LABELS, s, np.ones((3, 5)), mask=VALID), SCORES + 9.0)
+    np.testing.assert_array_equal(slopes[~VALID], 0)
+    np.testing.assert_allclose(found, ones[0], rtol=1e-5)
+    np.testing.assert_allclose(slopes, ones[1][0], rtol=1e-5, atol=1e-7)

@@ -213,6 +213,11 @@ def item_weights(lists: Lists) -> Any:
     return ones if lists.weights is None else ones * lists.weights
 
 
+def is_plain(lists: Lists) -> bool:
+    """Returns whether all items that are there count alike."""
+    return lists.weights is None and lists.negative is None
+
+
 def weighed(values: Any, lists: Lists) -> Any:
     """Returns the values times the weights of their items; without weights just the values.
 
@@ -220,9 +225,7 @@ def weighed(values: Any, lists: Lists) -> Any:
         values: `(batch, list)`, 0 for invalid items.
         lists: What `as_lists` gives.
     """
-    if lists.weights is None and lists.negative is None:
-        return values
-    return values * item_weights(lists)
+    return values if is_plain(lists) else values * item_weights(lists)
 
 
 def list_weights(lists: Lists, tfr_compatible: bool = False) -> Any:

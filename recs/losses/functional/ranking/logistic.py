@@ -10,8 +10,10 @@ from keras import ops
 
 def softplus(x: Any) -> Any:
     """Returns `log(1 + exp(x))`, finite for any x; exact to 1e-7 where it is near 0."""
-    # TensorFlow's own operation and `log1p` take an item at a time, these take several.
-    return ops.maximum(x, 0.0) + ops.log(1.0 + ops.exp(-ops.abs(x)))
+    # A function of two numbers between any of one: TensorFlow makes `log1p` of `log(1 + e)`, and
+    # one operation of several functions of one number, both of which go an item at a time.
+    powers = ops.exp(ops.minimum(x, -x))
+    return ops.maximum(x, 0.0) + ops.log(ops.maximum(1.0 + powers, 1.0))
 
 
 @ops.custom_gradient

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from keras import ops
@@ -24,8 +25,50 @@ def sigmoid_cross_entropy(labels: Any, scores: Any, valid: Any) -> Any:
 
 
 def mean_squared(labels: Any, scores: Any, valid: Any) -> Any:
-    """Returns `(y - s)^2`, where both are 0 in invalid places."""
-    return ops.square(labels - scores)
+    """Returns `(y - s)^2`."""
+    return ops.square(_only(labels - scores, valid))
+
+
+def squared_sums(labels: Any, scores: Any, valid: Any) -> Any:
+    """Returns the sum of `(y - s)^2` over each list, `(batch,)`, in fewer passes back.
+
+    Args:
+        labels: `(batch, list)`.
+        scores: The same.
+        valid: `(batch, list)`.
+    """
+
+    @ops.custom_gradient
+    def run(labels: Any, scores: Any) -> tuple[Any, Callable[..., Any]]:
+        difference = _only(scores - labels, valid)
+
+        def gradient(*upstream: Any) -> tuple[Any, Any]:
+            slopes = (2.0 * upstream[-1])[:, None] * difference
+            return -slopes, slopes
+
+        return ops.sum(ops.square(difference), axis=1), gradient
+
+    return run(labels, scores)
+
+
+def sigmoid_cross_entropy_sums(labels: Any, scores: Any, valid: Any) -> Any:
+    """Returns the sum of the cross entropies over each list, `(batch,)`, in fewer passes back.
+
+    Args:
+        labels: `(batch, list)`, 0 in invalid places.
+        scores: The same, and their gradient there is for the caller to drop.
+        valid: `(batch, list)`.
+    """
+
+    @ops.custom_gradient
+    def run(labels: Any, scores: Any) -> tuple[Any, Callable[..., Any]]:
+        def gradient(*upstream: Any) -> tuple[Any, Any]:
+            each = upstream[-1][:, None]
+            return -each * scores, each * (ops.sigmoid(scores) - labels)
+
+        return ops.sum(_of(softplus(scores) - scores * labels, valid), axis=1), gradient
+
+    return run(labels, scores)
 
 
 def ordinal(labels: Any, scores: Any, valid: Any, fractions: bool = False) -> Any:
