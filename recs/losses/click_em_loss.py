@@ -42,8 +42,8 @@ class ClickEMLoss(ItemLoss):
     Example:
     ```python
     >>> from recs.losses import ClickEMLoss
-    >>> round(float(ClickEMLoss()([[1.0, 0.0]], [[[0.6, 0.9], [0.8, 0.2]]])), 6)
-    1.146288
+    >>> round(float(ClickEMLoss()([[1.0, 0.0]], [[[0.6, 0.9], [0.8, 0.2]]])), 5)
+    1.14629
 
     ```
 
