@@ -3,6 +3,7 @@
 from recs.evaluation.area_under_curve import area_under_curve
 from recs.evaluation.held_out import HeldOut
 from recs.evaluation.item_baselines import item_baselines
+from recs.evaluation.per_domain import per_domain
 from recs.evaluation.per_list_ndcg import per_list_ndcg
 from recs.evaluation.popularity import popularity_vectors
 from recs.evaluation.rating_baselines import rating_baselines
@@ -13,6 +14,7 @@ __all__ = [
     "area_under_curve",
     "evaluate_top_k",
     "item_baselines",
+    "per_domain",
     "per_list_ndcg",
     "popularity_vectors",
     "rating_baselines",

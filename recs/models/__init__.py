@@ -1,6 +1,7 @@
 """Models."""
 
 from recs.models.base import Model
+from recs.models.cross_domain import CrossDomain
 from recs.models.light_gcn import LightGCN
 from recs.models.multi_task_model import MultiTaskModel
 from recs.models.ranker import Ranker
@@ -12,6 +13,7 @@ from recs.models.tower import Tower
 from recs.models.two_tower import TwoTower
 
 __all__ = [
+    "CrossDomain",
     "LightGCN",
     "Model",
     "MultiTaskModel",

@@ -4,8 +4,9 @@
 Datasets, once, and kept in its data directory.
 """
 
+from recs.data.movielens.by_genre import by_genre
 from recs.data.movielens.licence import licence
 from recs.data.movielens.load import load
 from recs.data.movielens.variants import VARIANTS
 
-__all__ = ["VARIANTS", "licence", "load"]
+__all__ = ["VARIANTS", "by_genre", "licence", "load"]

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from recs.layers.multi_domain.routing import Routing, as_routing, checked_domains
+from recs.layers.multi_domain.routing import as_routing, checked_domains
 from recs.layers.multi_task.experts import Experts
 
 
@@ -79,6 +79,7 @@ class DomainExperts(keras.layers.Layer):
         self.domains = checked_domains(domains, f"DomainExperts '{self.name}'")
         self._given_own = dict(own) if isinstance(own, Mapping) else own
         self.shared_start = shared_start
+        self._width = list(units)[-1]
         form = {"activation": activation, "kernel_regularizer": kernel_regularizer,
                 "dtype": self.dtype_policy}  # fmt: skip
         self.shared = Experts(shared, units, name="shared", **form)
@@ -114,20 +115,23 @@ class DomainExperts(keras.layers.Layer):
         routing = as_routing(domain, len(self.domains))
         x = ops.cast(inputs, self.compute_dtype)
         shared = self.shared(x)
-        return routing.each(lambda d: self._mixture(d, x, shared, routing, own or {}))
+        made = {d: self._of_domain(d, z, own or {}) for d, z in routing.split(x).items()}
+        # What all share is mixed for all rows at once.
+        parts = routing.join({d: part for d, (part, _) in made.items()})
+        mixed = ops.sum(ops.expand_dims(parts, -1) * shared, axis=1)
+        return mixed + routing.join({d: one for d, (_, one) in made.items()})
 
-    def _mixture(
-        self, d: int, x: Any, shared: Any, routing: Routing, own: Mapping[str, Any]
-    ) -> Any:
-        made = routing.pick(shared, d)
+    def _of_domain(self, d: int, z: Any, own: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Returns the shared experts' parts, and the mixture of the domain's own experts."""
+        count, rows = self.shared.count, ops.shape(z)[0]
         if d == len(self.domains):
-            return ops.mean(made, axis=1)
-        z = routing.pick(x, d)
+            parts = ops.full((rows, count), 1.0 / count, dtype=z.dtype)
+            return parts, ops.zeros((rows, self._width), dtype=z.dtype)
         if (features := own.get(self.domains[d])) is not None:
             z = ops.concatenate([z, ops.cast(features, z.dtype)], axis=-1)
-        parts = ops.expand_dims(ops.softmax(self._gates[d](z), axis=-1), 1)
-        experts = ops.concatenate([made, self.own[d](z)], axis=1)
-        return ops.squeeze(ops.matmul(parts, experts), 1)
+        parts = ops.softmax(self._gates[d](z), axis=-1)
+        mixed = ops.sum(ops.expand_dims(parts[:, count:], -1) * self.own[d](z), axis=1)
+        return parts[:, :count], mixed
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""

@@ -121,11 +121,12 @@ class Star(keras.layers.Layer):
     def call(self, inputs: Any, domain: Any, training: bool = False) -> Any:
         """Returns what each row's domain makes of it."""
         routing = as_routing(domain, len(self.domains))
-        x = inputs
+        x, rows = routing.sort(inputs), routing.for_sorted()
         if self._norm is not None:
-            x = self._norm(x, domain=routing, training=training)
+            x = self._norm(x, domain=rows, training=training)
         for dense in self._dense:
-            x = dense(x, domain=routing)
+            x = dense(x, domain=rows)
+        x = routing.unsort(x)
         if self._auxiliary is None:
             return x
         vectors = ops.convert_to_tensor(self.domain_vectors)

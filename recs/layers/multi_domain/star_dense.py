@@ -100,13 +100,11 @@ class StarDense(keras.layers.Layer):
         x = ops.cast(inputs, self.compute_dtype)
         kernel, bias = ops.convert_to_tensor(self.kernel), ops.convert_to_tensor(self.bias)
 
-        def dense(d: int) -> Any:
-            rows = routing.pick(x, d)
-            if d == len(self.domains):
-                return ops.matmul(rows, kernel) + bias
-            return ops.matmul(rows, kernel * (1.0 + self.own_kernel[d])) + bias + self.own_bias[d]
-
-        return self.activation(routing.each(dense))
+        # The last, of no domain, has what is shared; the gradient of `unstack` is one op.
+        kernels = [*ops.unstack(kernel * (1.0 + self.own_kernel), len(self.domains)), kernel]
+        made = {d: ops.matmul(rows, kernels[d]) for d, rows in routing.split(x).items()}
+        shift = routing.of_rows(self.own_bias, ops.zeros_like(bias))
+        return self.activation(routing.join(made) + bias + shift)
 
     def silence(self, domain: int) -> None:
         """Makes the layer give zeros for a domain, until it is trained further.

@@ -1,0 +1,168 @@
+"""Columns of several domains as vectors: what domains share, and what is one domain's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from recs.errors import explain
+from recs.layers.embedding_collection import EmbeddingCollection
+from recs.layers.feature_config import FeatureConfig
+from recs.layers.multi_domain.routing import Routing
+from recs.layers.table_config import TableConfig
+
+
+class ColumnVectors(keras.layers.Layer):
+    """Embeddings of categories beside numbers that are tamed and scaled.
+
+    A category is text, an integer, or a list of these, of which the mean is taken; "" is none. A
+    number that is NaN is as the mean.
+
+    Args:
+        categories: Columns with embeddings.
+        numbers: Columns of numbers.
+        embedding_dim: Length of each embedding.
+        regularization: Factor of the squares of the batch's distinct embeddings.
+        seed: Decides the initial embeddings.
+    """
+
+    def __init__(
+        self,
+        categories: Sequence[str],
+        numbers: Sequence[str],
+        embedding_dim: int,
+        regularization: float,
+        seed: int,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**{"autocast": False, **kwargs})
+        self.categories, self.numbers = list(categories), list(numbers)
+        self.columns = [*self.categories, *self.numbers]
+        self.width = embedding_dim * len(self.categories) + len(self.numbers)
+        regularizer = keras.regularizers.L2(regularization) if regularization else None
+        features = [
+            FeatureConfig(
+                name,
+                TableConfig(name, embedding_dim, key_dtype="string", seed=seed + number,
+                            regularizer=regularizer),
+                mask_key="",
+            )
+            for number, name in enumerate(self.categories)
+        ]  # fmt: skip
+        self.embeddings = EmbeddingCollection(features, name="embeddings") if features else None
+        count = len(self.numbers)
+        self.means, self.deviations = (
+            self.add_weight(shape=(count,), initializer=start, trainable=False, name=name)
+            for name, start in (("means", "zeros"), ("deviations", "ones"))
+        )
+        self.built = True
+
+    def adapt(self, columns: Mapping[str, Any]) -> None:
+        """Takes means and deviations of the numbers from training samples."""
+        if self.numbers:
+            tamed = np.stack([_tame(np.asarray(columns[n], np.float64), np) for n in self.numbers])
+            self.means.assign(np.nan_to_num(np.nanmean(tamed, 1)))
+            self.deviations.assign(np.maximum(np.nan_to_num(np.nanstd(tamed, 1)), 1e-6))
+
+    def call(self, inputs: Mapping[str, Any]) -> Any:
+        """Returns a vector for each row, `(batch, width)`."""
+        parts = []
+        if self.embeddings is not None:
+            found = self.embeddings({name: _as_text(inputs[name]) for name in self.categories})
+            parts = [ops.cast(found[name], self.compute_dtype) for name in self.categories]
+        if self.numbers:
+            numbers = ops.stack([ops.cast(inputs[n], "float32") for n in self.numbers], axis=-1)
+            scaled = (_tame(numbers, ops) - self.means) / self.deviations
+            scaled = ops.where(ops.isnan(scaled), 0.0, scaled)
+            parts.append(ops.cast(scaled, self.compute_dtype))
+        return ops.concatenate(parts, axis=-1)
+
+
+class DomainFeatures(keras.layers.Layer):
+    """Vectors of all rows from columns that domains share, and of each domain's rows from its own.
+
+    Only rows of a domain are looked up in its tables, so that what others have in its columns is
+    never met. A batch without a domain's columns gives zeros for it.
+
+    Args:
+        domains: Names of the domains.
+        shared: Categories and numbers that all have.
+        own: For each domain its own categories and numbers.
+        **form: The further arguments of `ColumnVectors`.
+    """
+
+    def __init__(
+        self,
+        domains: Sequence[str],
+        shared: tuple[Sequence[str], Sequence[str]],
+        own: Mapping[str, tuple[Sequence[str], Sequence[str]]],
+        seed: int,
+        **form: Any,
+    ) -> None:
+        super().__init__(name="features", autocast=False)
+        self.domains = list(domains)
+        self.shared = ColumnVectors(*shared, seed=seed, name="shared", **form)
+        self.own = {
+            d: ColumnVectors(*own[name], seed=seed + 1009 * (d + 1), name=f"own_{d}", **form)
+            for d, name in enumerate(self.domains)
+            if any(own.get(name, ((), ())))
+        }
+        self.built = True
+
+    def columns_of(self, d: int) -> list[str]:
+        """Returns the columns that a domain reads, shared ones first."""
+        own = self.own[d].columns if d in self.own else []
+        return list(dict.fromkeys([*self.shared.columns, *own]))
+
+    def call(self, inputs: Mapping[str, Any], routing: Routing) -> tuple[Any, dict[str, Any]]:
+        """Returns the vectors of all rows, and those of each domain's rows by its name."""
+        if missing := [name for name in self.shared.columns if name not in inputs]:
+            raise ValueError(
+                explain(
+                    "The batch",
+                    rule="must have the columns that domains share",
+                    received=f"no {', '.join(missing)} among {', '.join(inputs) or 'none'}",
+                    where="CrossDomain",
+                )
+            )
+        x = self.shared(inputs)
+        return x, {
+            self.domains[d]: self._own(d, inputs, x, routing)
+            for d in routing.present
+            if d in self.own
+        }
+
+    def _own(self, d: int, inputs: Mapping[str, Any], x: Any, routing: Routing) -> Any:
+        layer = self.own[d]
+        if all(name in inputs for name in layer.columns):
+            return layer({name: picked(routing, inputs[name], d) for name in layer.columns})
+        rows = ops.shape(routing.split(x)[d])[0]
+        return ops.zeros((rows, layer.width), dtype=x.dtype)
+
+
+def picked(routing: Routing, column: Any, d: int) -> Any:
+    """Returns the rows of a column, which may be ragged, that are of a domain."""
+    if routing.only is not None:
+        return column
+    if not isinstance(column, tf.RaggedTensor):
+        column = tf.convert_to_tensor(column)
+    return tf.gather(column, routing.places()[d])
+
+
+def _as_text(column: Any) -> Any:
+    if not isinstance(column, tf.RaggedTensor):
+        column = tf.convert_to_tensor(column)
+    if column.dtype == tf.string:
+        return column
+    if isinstance(column, tf.RaggedTensor):
+        return column.with_flat_values(tf.strings.as_string(column.flat_values))
+    return tf.strings.as_string(column)
+
+
+def _tame(values: Any, library: Any) -> Any:
+    return library.sign(values) * library.log1p(library.abs(values))
