@@ -6,6 +6,7 @@ that need them import them when they are called.
 
 from recs.data import adult, lightgbm_rank, movielens, sequences, splits
 from recs.data.by_user import by_user
+from recs.data.domain_batches import domain_batches
 from recs.data.interactions import Interactions
 from recs.data.items import Items
 from recs.data.ragged_column import RaggedColumn
@@ -15,6 +16,7 @@ from recs.data.read_parquet import read_parquet
 from recs.data.read_user_items import read_user_items
 from recs.data.samples import Samples
 from recs.data.splits import Split
+from recs.data.stack_domains import stack_domains
 from recs.data.stream_parquet import stream_parquet
 from recs.data.stream_tfrecord import stream_tfrecord
 from recs.data.window_column import WindowColumn
@@ -28,6 +30,7 @@ __all__ = [
     "WindowColumn",
     "adult",
     "by_user",
+    "domain_batches",
     "lightgbm_rank",
     "movielens",
     "read_csv",
@@ -36,6 +39,7 @@ __all__ = [
     "read_user_items",
     "sequences",
     "splits",
+    "stack_domains",
     "stream_parquet",
     "stream_tfrecord",
 ]

@@ -5,6 +5,7 @@ from recs.experiments.as_given import AsGiven
 from recs.experiments.at_random import AtRandom
 from recs.experiments.by_time import ByTime
 from recs.experiments.csv_file import CsvFile
+from recs.experiments.domain_evaluation import DomainEvaluation
 from recs.experiments.evaluation import Evaluation
 from recs.experiments.experiment import Experiment, Trained
 from recs.experiments.graph_evaluation import GraphEvaluation
@@ -12,6 +13,7 @@ from recs.experiments.items_file import ItemsFile
 from recs.experiments.last_out import LastOut
 from recs.experiments.libsvm_files import LibSVMFiles
 from recs.experiments.listwise_evaluation import ListwiseEvaluation
+from recs.experiments.movielens_genres import MovieLensGenres
 from recs.experiments.movielens_source import MovieLens
 from recs.experiments.multi_task_evaluation import MultiTaskEvaluation
 from recs.experiments.own_test import OwnTest
@@ -33,6 +35,7 @@ __all__ = [
     "BestRun",
     "ByTime",
     "CsvFile",
+    "DomainEvaluation",
     "Evaluation",
     "Experiment",
     "GraphEvaluation",
@@ -41,6 +44,7 @@ __all__ = [
     "LibSVMFiles",
     "ListwiseEvaluation",
     "MovieLens",
+    "MovieLensGenres",
     "MultiTaskEvaluation",
     "OwnTest",
     "ParquetFile",

@@ -63,6 +63,7 @@ class CrossDomain(Model):
             `None`.
         weights: Of the targets' losses, as in `recs.tasks.MultiTask`. Defaults to `None`.
         embedding_dim: int. Length of each embedding. Defaults to `8`.
+        own_embedding_dim: int. The same of the domains' own. Defaults to `None`: as the others.
         regularization: float. Factor of the squares of the batch's distinct embeddings. Defaults
             to `0.0`.
         dropout: float. The share of `x` that training leaves out. Defaults to `0.0`.
@@ -115,6 +116,7 @@ class CrossDomain(Model):
         domain_weights: Mapping[str, float] | None = None,
         weights: Any = None,
         embedding_dim: int = 8,
+        own_embedding_dim: int | None = None,
         regularization: float = 0.0,
         dropout: float = 0.0,
         seed: int | None = None,
@@ -134,7 +136,8 @@ class CrossDomain(Model):
             "domains": list(self.domains), "domain": domain, **given,
             "categories": list(categories), "numbers": list(numbers), "lists": list(lists),
             "regression": list(regression), "embedding_dim": embedding_dim,
-            "regularization": regularization, "dropout": dropout, "seed": seed,
+            "own_embedding_dim": own_embedding_dim, "regularization": regularization,
+            "dropout": dropout, "seed": seed,
         }  # fmt: skip
         of = given["targets"]
         self._targets = {d: list(of[d] if isinstance(of, dict) else of) for d in self.domains}
@@ -144,7 +147,7 @@ class CrossDomain(Model):
                for d in self.domains}  # fmt: skip
         self.features = DomainFeatures(
             self.domains, (categories, numbers), own, drawn,
-            embedding_dim=embedding_dim, regularization=regularization,
+            dims=(embedding_dim, own_embedding_dim or embedding_dim), regularization=regularization,
         )  # fmt: skip
         self.dropout = keras.layers.Dropout(dropout, seed=drawn)
         self.experts = DomainExperts(self.domains, name="experts") if experts is None else experts
@@ -180,6 +183,12 @@ class CrossDomain(Model):
         for gate in self._model_gates.values():
             gate.build(x.shape)
         self.built = True
+
+    @property
+    def domain_column(self) -> str | None:
+        """The column that names the domain, or None."""
+        column: str | None = self._arguments["domain"]
+        return column
 
     @property
     def columns(self) -> list[str]:

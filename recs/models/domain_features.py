@@ -93,7 +93,9 @@ class DomainFeatures(keras.layers.Layer):
         domains: Names of the domains.
         shared: Categories and numbers that all have.
         own: For each domain its own categories and numbers.
-        **form: The further arguments of `ColumnVectors`.
+        seed: Decides the initial embeddings.
+        dims: Lengths of embeddings, shared ones and own.
+        regularization: As in `ColumnVectors`.
     """
 
     def __init__(
@@ -102,13 +104,16 @@ class DomainFeatures(keras.layers.Layer):
         shared: tuple[Sequence[str], Sequence[str]],
         own: Mapping[str, tuple[Sequence[str], Sequence[str]]],
         seed: int,
-        **form: Any,
+        dims: tuple[int, int],
+        regularization: float,
     ) -> None:
         super().__init__(name="features", autocast=False)
         self.domains = list(domains)
-        self.shared = ColumnVectors(*shared, seed=seed, name="shared", **form)
+        self.shared = ColumnVectors(*shared, dims[0], regularization, seed, name="shared")
         self.own = {
-            d: ColumnVectors(*own[name], seed=seed + 1009 * (d + 1), name=f"own_{d}", **form)
+            d: ColumnVectors(
+                *own[name], dims[1], regularization, seed + 1009 * (d + 1), name=f"own_{d}"
+            )
             for d, name in enumerate(self.domains)
             if any(own.get(name, ((), ())))
         }
