@@ -25,6 +25,7 @@ PAGES = [
     "embeddings",
     "from_tfrs",
     "inspection",
+    "multi_domain",
     "multi_task",
     "optimizers",
     "ranking_heads",

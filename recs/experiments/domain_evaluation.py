@@ -69,7 +69,7 @@ class DomainEvaluation(Evaluation):
                 rows[row] |= {f"{prefix}{k}": v for k, v in self._summary(found, small).items()}
                 if row == "model":
                     notes += [self._line(prefix, d, f, d in small) for d, f in found.items()]
-        protocol = f"{part}: {len(test):,} samples of {len(set(names))} domains, "
+        protocol = f"{part}: {len(test):,} samples of {len(set(names))} domain(s), "
         return Report(f"{protocol}{len(small)} of them small", rows, tuple(notes))
 
     def _summary(self, found: dict[str, dict[str, float]], small: set[str]) -> dict[str, float]:
@@ -99,7 +99,8 @@ class DomainEvaluation(Evaluation):
 def _mean(found: dict[str, dict[str, float]], figure: str, by: str) -> float:
     """Returns a mean over domains, weighed, of those that have the figure."""
     told = [(f[figure], f[by]) for f in found.values() if not np.isnan(f[figure])]
-    return float(np.average(*np.array(told).T)) if told else float("nan")
+    values, weights = zip(*told, strict=True) if told else ([float("nan")], [1.0])
+    return float(np.average(values, weights=weights))
 
 
 def _item_means(

@@ -41,7 +41,7 @@ def by_genre(
     >>> from recs.data import movielens
     >>> ratings = movielens.by_genre()
     >>> len(set(ratings["domain"])), round(float(ratings["liked"].mean()), 2)
-    (12, 0.49)
+    (12, 0.48)
 
     ```
     """

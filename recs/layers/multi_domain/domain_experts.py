@@ -91,7 +91,7 @@ class DomainExperts(keras.layers.Layer):
             )
             for d, name in enumerate(self.domains)
         ]  # fmt: skip
-        self._gates = [
+        self.gates = [
             keras.layers.Dense(
                 self.shared.count + experts.count,
                 bias_initializer=_Start(self.shared.count, shared_start),
@@ -105,7 +105,7 @@ class DomainExperts(keras.layers.Layer):
         """Makes the weights of experts and gates."""
         dim = inputs_shape[-1]
         self.shared.build((None, dim))
-        for name, experts, gate in zip(self.domains, self.own, self._gates, strict=True):
+        for name, experts, gate in zip(self.domains, self.own, self.gates, strict=True):
             width = dim + ((own_shape or {}).get(name) or (0,))[-1]
             experts.build((None, width))
             gate.build((None, width))
@@ -129,7 +129,7 @@ class DomainExperts(keras.layers.Layer):
             return parts, ops.zeros((rows, self._width), dtype=z.dtype)
         if (features := own.get(self.domains[d])) is not None:
             z = ops.concatenate([z, ops.cast(features, z.dtype)], axis=-1)
-        parts = ops.softmax(self._gates[d](z), axis=-1)
+        parts = ops.softmax(self.gates[d](z), axis=-1)
         mixed = ops.sum(ops.expand_dims(parts[:, count:], -1) * self.own[d](z), axis=1)
         return parts[:, :count], mixed
 

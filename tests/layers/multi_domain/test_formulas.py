@@ -156,7 +156,7 @@ def test_domain_experts_with_features_of_one_domain(x, rng):
 def test_shared_experts_may_stand_higher_at_the_start(x):
     layer = DomainExperts(DOMAINS, shared=2, own=1, units=(5,), shared_start=2.0)
     layer(x, OF)
-    assert layer._gates[0].bias.numpy().tolist() == [2.0, 2.0, 0.0]
+    assert layer.gates[0].bias.numpy().tolist() == [2.0, 2.0, 0.0]
 
 
 def test_experts_of_domains_may_be_any_layers(x):
@@ -164,7 +164,7 @@ def test_experts_of_domains_may_be_any_layers(x):
     own = keras.Sequential([keras.layers.Dense(3, "tanh"), keras.layers.Dense(4)])
     layer = DomainExperts(DOMAINS, [shared], {"films": [own]}, units=(4,))
     layer(x, OF)
-    layer._gates[1].set_weights([np.zeros((4, 2)), np.log([1.0, 3.0])])
+    layer.gates[1].set_weights([np.zeros((4, 2)), np.log([1.0, 3.0])])
     want = 0.25 * shared(x[OF == 1]) + 0.75 * own(x[OF == 1])
     np.testing.assert_allclose(layer(x, OF).numpy()[OF == 1], want, rtol=1e-5)
 
