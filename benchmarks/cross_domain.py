@@ -259,6 +259,7 @@ def main() -> None:
             figures, models = run(recipe, data, seed, part)
             found[name].append(figures[-1])
             epochs[name].append(figures)
+            print(seed, name, {f: round(figures[-1][f], 4) for f in FIGURES}, file=sys.stderr)
             if name not in spent and not arguments.validate:
                 with tempfile.TemporaryDirectory() as folder:
                     spent[name] = costs(recipe, models, data, pathlib.Path(folder))
