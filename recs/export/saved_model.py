@@ -16,6 +16,7 @@ from recs.export.model_signatures import model_signatures
 from recs.export.replace_folder import replace_folder
 from recs.export.static_index import check_row_dtype
 from recs.export.trace import Exported, static_look_ups, trace
+from recs.layers.resource_layer import layers_with_resources
 from recs.layers.table_anchor import layers_with_tables
 from recs.ops.table_resource import TableResource, compiled_export
 
@@ -33,8 +34,8 @@ def saved_model(
 
     Every embedding that grows is written as a fixed copy, in plain variables, with TensorFlow's own
     ops around it: it looks ids up and gives the default for unknown ones. It holds no optimizer
-    slots and cannot be trained. The model itself is left as it is, and what happens to it later
-    does not reach what was written.
+    slots and cannot be trained. `RecentRecords` are written likewise, with what they remember. The
+    model itself is left as it is, and what happens to it later does not reach what was written.
 
     Signatures are, in this order: those given as `signatures`; those of
     `model.serving_signatures()`, when the model has this method, a dict of the same kind; or
@@ -90,7 +91,7 @@ def saved_model(
     if not stock_ops:
         chosen = {**delta_signatures(model), **chosen}
     with replace_folder(path) as beside:
-        look_ups = static_look_ups(layers, row_dtype) if stock_ops else {}
+        look_ups = static_look_ups(layers_with_resources(model), row_dtype) if stock_ops else {}
         traced = trace(chosen, look_ups)
         if stock_ops:
             for name, function in traced.items():

@@ -11,19 +11,32 @@ import tensorflow as tf
 from recs.errors import explain
 from recs.export import stock_lookup
 from recs.export.static_index import StaticIndex
+from recs.export.static_records import StaticRecords
+from recs.layers.recent_records import RecentRecords
 from recs.ops.lookup import Batch
+from recs.ops.record_table import Recent, RecordTable
 from recs.ops.table import StandIn, Table, looking_up_in
+from recs.ops.table_resource import TableResource
 
 Resource = tf.saved_model.experimental.TrackableResource
 
 
-def static_look_ups(layers: list[Any], row_dtype: str) -> dict[Table, StandIn]:
-    """Returns, for the table of each layer, the look-up in a static copy of it."""
-    return {
-        table: _static_look_up(table, row_dtype, f"{type(layer).__name__} '{layer.name}'")
-        for layer in layers
-        for table in layer.tables
-    }
+def static_look_ups(layers: list[Any], row_dtype: str) -> dict[TableResource, StandIn]:
+    """Returns, for the table of each layer, the look-up in a static copy of it.
+
+    Args:
+        layers: Of embeddings and of records.
+        row_dtype: How rows of embeddings are stored; records are float32.
+    """
+    found: dict[TableResource, StandIn] = {}
+    for layer in layers:
+        where = f"{type(layer).__name__} '{layer.name}'"
+        for table in layer.tables:
+            if isinstance(layer, RecentRecords):
+                found[table] = _static_recent(table, where)
+            else:
+                found[table] = _static_look_up(table, row_dtype, where)
+    return found
 
 
 def _static_look_up(table: Table, row_dtype: str, where: str) -> StandIn:
@@ -35,6 +48,16 @@ def _static_look_up(table: Table, row_dtype: str, where: str) -> StandIn:
         return stock_lookup.find(index, batch, where)
 
     return find
+
+
+def _static_recent(table: RecordTable, where: str) -> StandIn:
+    records = StaticRecords(*table.export())
+
+    def recent(keys: tf.Tensor, mask: Any = None) -> Recent:
+        _refuse_compiled_caller(where)
+        return records.recent(keys, mask)
+
+    return recent
 
 
 def _refuse_compiled_caller(where: str) -> None:
@@ -63,7 +86,9 @@ def _refuse_compiled_caller(where: str) -> None:
         )
 
 
-def trace(signatures: Mapping[str, Any], stand_ins: Mapping[Table, StandIn]) -> dict[str, Any]:
+def trace(
+    signatures: Mapping[str, Any], stand_ins: Mapping[TableResource, StandIn]
+) -> dict[str, Any]:
     """Returns a concrete function for each signature, traced afresh.
 
     Args:

@@ -33,7 +33,7 @@ def check_graph(graph: Any, where: str) -> None:
                 where=where,
                 remedy="An embedding comes to this when a signature runs it with "
                 "`training=True`, or in a function that was compiled with `tf.function` before: "
-                "change that. `RecentRecords` always does, for its records do not hold still. "
+                "change that. So does `RecentRecords` when a signature appends to it. "
                 "Else export with `stock_ops=False`.",
             )
         )

@@ -13,7 +13,8 @@ from recs.layers.resource_layer import ResourceLayer
 from recs.layers.table_arguments import KEY_DTYPES, bad_argument, check_bags
 from recs.ops.as_keys import as_keys
 from recs.ops.eviction_rule import combined
-from recs.ops.record_table import RecordTable, check_size
+from recs.ops.record_table import Recent, RecordTable, check_size
+from recs.ops.table import stand_in
 
 
 @keras.saving.register_keras_serializable("recs")
@@ -143,10 +144,23 @@ class RecentRecords(IdInput, ResourceLayer):
         keys = self._keys(keys)
         self.table.append(keys, records, timestamps, self._present(keys, mask))
 
+    def recent(self, keys: Any, mask: Any = None) -> Recent:
+        """Returns the last records of ids of any shape, how many they are, and their times.
+
+        As `table.recent`; a model that is to be exported asks the layer.
+
+        Args:
+            keys: Ids of any shape.
+            mask: Bools of the ids' shape; where it is false, an id has none. Defaults to `None`.
+        """
+        keys = self._keys(keys)
+        find = stand_in(self.table) or self.table.recent
+        found: Recent = find(keys, self._present(keys, mask))
+        return found
+
     def call(self, inputs: Any, mask: Any | None = None) -> Any:
         """Returns the last records of each id."""
-        keys = self._keys(inputs)
-        recent = self.table.recent(keys, self._present(keys, mask))
+        recent = self.recent(inputs, mask)
         records = self._masked(
             [
                 tf.cast(recent.records, self._output_dtype),

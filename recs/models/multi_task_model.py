@@ -123,6 +123,20 @@ class MultiTaskModel(Model):
         """The columns that a prediction reads."""
         return [*self._arguments["categories"], *self._arguments["numbers"]]
 
+    @property
+    def adapting_towers(self) -> dict[str, list[keras.layers.Layer]]:
+        """What a `MetaLearner` adapts: the tower of each task."""
+        return self.towers.dense_layers
+
+    @property
+    def tower_loss(self) -> keras.losses.Loss:
+        """What a `MetaLearner` adapts them by."""
+        return keras.losses.BinaryCrossentropy(from_logits=True)
+
+    def tower_labels(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the label of each task, `(batch, 1)`, NaN where it is missing."""
+        return {t: ops.expand_dims(ops.cast(inputs[t], "float32"), -1) for t in self.tasks}
+
     def adapt(self, samples: Mapping[str, Any]) -> MultiTaskModel:
         """Takes means and deviations from training samples; returns the model.
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras import ops
 
 from recs.errors import explain
+from recs.layers.dense_chain import through
 from recs.layers.dynamic_embedding import DynamicEmbedding
 from recs.models.base import Model
 from recs.models.encode import in_batches
@@ -30,7 +31,8 @@ class RatingModel(Model):
     Masking: none. State: tables, weights and the mean.
 
     Args:
-        user: The column of user ids. Defaults to `"user_id"`.
+        user: The column of user ids; None leaves the user out, `mean + b_i + MLP(e_i)`, for a
+            `MetaLearner` to make the user's own. Defaults to `"user_id"`.
         item: The column of item ids. Defaults to `"item_id"`.
         rating: The column of ratings. Defaults to `"user_rating"`.
         embedding_dim: int, positive. Length of each embedding. Defaults to `16`.
@@ -69,7 +71,7 @@ class RatingModel(Model):
     def __init__(
         self,
         *,
-        user: str = "user_id",
+        user: str | None = "user_id",
         item: str = "item_id",
         rating: str = "user_rating",
         embedding_dim: int = 16,
@@ -99,9 +101,11 @@ class RatingModel(Model):
         self.rating = rating
         drawn = random.randrange(2**31) if seed is None else seed
         shared: dict[str, Any] = {"id_dtype": id_dtype, "regularization": regularization}
-        self.query_tower = Tower(
-            user, embedding_dim, (), user_features, seed=drawn, name="query_tower", **shared
-        )
+        self.query_tower = None
+        if user is not None:
+            self.query_tower = Tower(
+                user, embedding_dim, (), user_features, seed=drawn, name="query_tower", **shared
+            )
         self.candidate_tower = Tower(
             item,
             embedding_dim,
@@ -111,7 +115,9 @@ class RatingModel(Model):
             name="candidate_tower",
             **shared,
         )
-        self.user_bias = _bias("user_bias", id_dtype, regularization)
+        self.user_bias = None
+        if user is not None:
+            self.user_bias = _bias("user_bias", id_dtype, regularization)
         self.item_bias = _bias("item_bias", id_dtype, regularization)
         self.mean = self.add_weight(name="mean", shape=(), initializer="zeros", trainable=False)
         self.dropout = keras.layers.Dropout(dropout, seed=drawn)
@@ -125,7 +131,8 @@ class RatingModel(Model):
             )
             for number, size in enumerate(sizes)
         ]
-        for layer, width in zip(self.mlp, [3 * embedding_dim, *units], strict=True):
+        first = embedding_dim if user is None else 3 * embedding_dim
+        for layer, width in zip(self.mlp, [first, *units], strict=True):
             layer.build((None, width))
         self.task = Ranking(
             loss=keras.losses.MeanSquaredError(),
@@ -136,7 +143,8 @@ class RatingModel(Model):
     @property
     def columns(self) -> list[str]:
         """The columns that a prediction reads."""
-        return [*self.query_tower.columns, *self.candidate_tower.columns]
+        query = [] if self.query_tower is None else self.query_tower.columns
+        return [*query, *self.candidate_tower.columns]
 
     def set_mean(self, mean: float) -> RatingModel:
         """Sets the rating from which predictions start; returns the model.
@@ -149,15 +157,35 @@ class RatingModel(Model):
 
     def call(self, inputs: Mapping[str, Any]) -> Any:
         """Returns the predicted ratings of a batch."""
-        user = ops.cast(self.query_tower(inputs), self.compute_dtype)
-        item = ops.cast(self.candidate_tower(inputs), self.compute_dtype)
-        x = self.dropout(ops.concatenate([user, item, user * item], axis=-1))
-        for layer in self.mlp:
-            x = layer(x)
-        bias = self.user_bias(inputs[self.query_tower.column])
-        bias = bias + self.item_bias(inputs[self.candidate_tower.column])
-        told = ops.cast(self.mean, "float32") + ops.cast(x + bias, "float32")
+        x = ops.cast(self.candidate_tower(inputs), self.compute_dtype)
+        if self.query_tower is not None:
+            user = ops.cast(self.query_tower(inputs), self.compute_dtype)
+            x = ops.concatenate([user, x, user * x], axis=-1)
+        x = through(self.mlp, self.dropout(x))
+        told = self._start(inputs) + ops.cast(x, "float32")
         return ops.squeeze(told, axis=-1)
+
+    def _start(self, inputs: Mapping[str, Any]) -> Any:
+        """Returns the mean and the biases, `(batch, 1)` float32."""
+        bias = self.item_bias(inputs[self.candidate_tower.column])
+        if self.user_bias is not None and self.query_tower is not None:
+            bias = bias + self.user_bias(inputs[self.query_tower.column])
+        return ops.cast(self.mean, "float32") + ops.cast(bias, "float32")
+
+    @property
+    def adapting_towers(self) -> dict[str, list[keras.layers.Layer]]:
+        """What a `MetaLearner` adapts: the MLP."""
+        return {"mlp": self.mlp}
+
+    @property
+    def tower_loss(self) -> keras.losses.Loss:
+        """What a `MetaLearner` adapts it by."""
+        return keras.losses.MeanSquaredError()
+
+    def tower_labels(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what the MLP has to give: ratings without the mean and biases, `(batch, 1)`."""
+        rating = ops.expand_dims(ops.cast(inputs[self.rating], "float32"), -1)
+        return {"mlp": rating - self._start(inputs)}
 
     def compute_loss(self, inputs: Any, training: bool = False) -> Any:
         """Returns the mean squared error of a batch.
@@ -192,7 +220,8 @@ class RatingModel(Model):
 
         `recs.export.saved_model(model, path)` asks for it.
         """
-        specs = {**self.query_tower.serving_specs(), **self.candidate_tower.serving_specs()}
+        query = {} if self.query_tower is None else self.query_tower.serving_specs()
+        specs = {**query, **self.candidate_tower.serving_specs()}
 
         @tf.function(input_signature=[specs])
         def serving_default(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras import ops
 
 from recs.errors import explain
+from recs.layers.dense_chain import through
 from recs.layers.dynamic_embedding import DynamicEmbedding
 
 
@@ -170,9 +171,7 @@ class Tower(keras.layers.Layer):
         for name, layer in zip(self.features, self.feature_embeddings, strict=True):
             parts.append(layer(_categories(inputs[name])))
         if self.dense:
-            vectors = ops.concatenate(parts, axis=-1)
-            for layer in self.dense:
-                vectors = layer(vectors)
+            vectors = through(self.dense, ops.concatenate(parts, axis=-1))
         else:
             vectors = sum(parts[1:], start=parts[0])
         vectors = ops.normalize(vectors, axis=-1) if self.normalize else vectors

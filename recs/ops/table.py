@@ -152,22 +152,23 @@ class Table(TableResource):
         return rows[0], found[0]
 
 
-# From a `lookup.Batch` to rows, and whether each id is known.
-StandIn: TypeAlias = Callable[[Any], tuple[tf.Tensor, tf.Tensor]]
+# Of embeddings: from a `lookup.Batch` to rows, and whether each id is known. Of records: as
+# `RecordTable.recent`.
+StandIn: TypeAlias = Callable[..., Any]
 
 # What looks ids up instead of the compiled op, for the thread that traces an export and no other.
-_stand_ins: ContextVar[Mapping[Table, Callable[[Any], tf.Tensor]] | None] = ContextVar(
+_stand_ins: ContextVar[Mapping[TableResource, StandIn] | None] = ContextVar(
     "stand_ins", default=None
 )
 
 
-def stand_in(table: Table) -> StandIn | None:
+def stand_in(table: TableResource) -> StandIn | None:
     """Returns what stands in for look-ups in the table at the moment, as a rule nothing."""
     return (_stand_ins.get() or {}).get(table)
 
 
 @contextlib.contextmanager
-def looking_up_in(stand_ins: Mapping[Table, StandIn]) -> Iterator[None]:
+def looking_up_in(stand_ins: Mapping[TableResource, StandIn]) -> Iterator[None]:
     """Has functions stand in for tables, in this thread, for a while.
 
     Args:

@@ -202,15 +202,48 @@ def test_users_who_stay_away_are_forgotten_by_the_time_of_events():
     assert layer.table.evicted_keys().tolist() == [7]
 
 
-def test_it_is_exported_with_the_compiled_op_and_with_no_other(tmp_path):
+def test_it_is_exported_with_stock_ops_and_with_the_compiled_one(tmp_path):
     model = sequence_model()
     model.get_layer("recent").append(IDS, np.ones((4, 2)))
-    with pytest.raises(ValueError, match=r"`RecentRecords` always does.*`stock_ops=False`"):
-        recs.export.saved_model(model, tmp_path / "stock")
-    recs.export.saved_model(model, tmp_path / "op", stock_ops=False)
-    serve = tf.saved_model.load(str(tmp_path / "op")).signatures["serving_default"]
-    (served,) = serve(ids=tf.constant(IDS)).values()
-    np.testing.assert_allclose(served, model.predict(IDS, verbose=0), rtol=1e-6)
+    want = model.predict(IDS, verbose=0)
+    for stock_ops in (True, False):
+        path = recs.export.saved_model(model, tmp_path / str(stock_ops), stock_ops)
+        serve = tf.saved_model.load(str(path)).signatures["serving_default"]
+        (served,) = serve(ids=tf.constant(IDS)).values()
+        np.testing.assert_allclose(served, want, rtol=1e-6)
+
+
+@pytest.mark.parametrize("key_dtype", ["int64", "string"])
+def test_a_static_copy_has_what_the_table_has(key_dtype, tmp_path):
+    layer = RecentRecords(2, 3, key_dtype=key_dtype, return_times=True)
+    ids = np.array([3, -5, 3, 3, 7, 3]).astype(object if key_dtype == "string" else "int64")
+    ids = np.array([str(i) for i in ids], object) if key_dtype == "string" else ids
+    layer.append(ids, np.arange(12.0).reshape(6, 2), timestamps=np.arange(6) + 10)
+    asked = tf.constant([[ids[0], ids[1]], [ids[4], "no" if key_dtype == "string" else 1]])
+    mask = tf.constant([[True, True], [False, True]])
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], key_dtype)])
+    def recent(ids):
+        return layer.recent(ids, mask)._asdict()
+
+    want = layer.recent(asked, mask)
+    path = recs.export.saved_model(layer, tmp_path / "1", signatures={"recent": recent})
+    layer.append(ids, np.zeros((6, 2)))
+    found = tf.saved_model.load(str(path)).signatures["recent"](asked)
+    for name, value in want._asdict().items():
+        np.testing.assert_array_equal(found[name], value)
+
+
+def test_a_signature_that_appends_has_the_compiled_op(tmp_path):
+    layer = RecentRecords(1, 2)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)])
+    def append(ids):
+        layer.append(ids, tf.zeros([tf.shape(ids)[0], 1]))
+        return layer(ids)
+
+    with pytest.raises(ValueError, match=r"`RecentRecords` when a signature appends"):
+        recs.export.saved_model(layer, tmp_path / "1", signatures={"append": append})
 
 
 @pytest.mark.parametrize(

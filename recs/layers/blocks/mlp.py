@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from recs.errors import explain
+from recs.layers.dense_chain import through
 
 
 @keras.saving.register_keras_serializable("recs")
@@ -90,9 +91,12 @@ class MLP(keras.layers.Layer):
 
     def call(self, x: Any) -> Any:
         """Returns what the last layer makes of the input."""
-        for dense in self._dense:
-            x = dense(x)
-        return x
+        return through(self._dense, x)
+
+    @property
+    def layers(self) -> list[Any]:
+        """The dense layers, in their order."""
+        return list(self._dense)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Returns the shape with the last axis replaced."""

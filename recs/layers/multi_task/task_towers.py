@@ -88,6 +88,11 @@ class TaskTowers(keras.layers.Layer):
                 )
             )
 
+    @property
+    def dense_layers(self) -> dict[str, list[Any]]:
+        """The dense layers of each task's tower, in their order."""
+        return {task: tower.layers for task, tower in self._towers.items()}
+
     def build(self, input_shape: Any) -> None:
         """Makes the weights of every tower."""
         if isinstance(input_shape, Mapping):
