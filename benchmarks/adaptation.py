@@ -2,7 +2,7 @@
 
 A model of ratings whose tower has a hidden layer; requests of a user and an item each, and the
 support of every user in the export's memory. Both sides are one SavedModel of stock ops: the plain
-prediction is that of the model without a learner around it. The machine's clock is on both.
+prediction is that of the model without a learner around it.
 
     python benchmarks/adaptation.py [--requests 64] [--support 20] [--steps 1] [--smoke]
 """
@@ -20,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.timing import interleave, table
+from benchmarks.timing import Timed, interleave, table
 from recs.models import MetaLearner, RatingModel
 
 USERS, ITEMS = 5_000, 10_000
@@ -52,6 +52,18 @@ def exported(dim: int, units: list[int], support: int, steps: int, folder: str) 
     return loaded[0], loaded[1]
 
 
+def timed(plain: Any, learner: Any, request: dict[str, Any], rounds: int) -> dict[str, Timed]:
+    """Returns the seconds of a request to each."""
+    ask, ask_learner = (one.signatures["serving_default"] for one in (plain, learner))
+    on, off = (tf.fill([len(request["user_id"])], value) for value in (True, False))
+    calls = {
+        "plain": lambda: ask(**request),
+        "adapted": lambda: ask_learner(**request, adapt=on),
+        "switched off": lambda: ask_learner(**request, adapt=off),
+    }
+    return interleave(calls, rounds, warmup=2)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=64)
@@ -72,22 +84,11 @@ def main() -> None:
     lines = []
     for dim, units in shapes:
         with tempfile.TemporaryDirectory() as folder:
-            plain, learner = exported(dim, units, arguments.support, arguments.steps, folder)
-            sides = {"plain": plain.signatures["serving_default"]}
-            serve = learner.signatures["serving_default"]
-            on, off = (tf.fill([count], value) for value in (True, False))
-            seconds = interleave(
-                {
-                    "plain": lambda: sides["plain"](**request),
-                    "adapted": lambda: serve(**request, adapt=on),
-                    "switched off": lambda: serve(**request, adapt=off),
-                },
-                arguments.rounds,
-                warmup=2,
-            )
+            sides = exported(dim, units, arguments.support, arguments.steps, folder)
+            seconds = timed(*sides, request, arguments.rounds)
         first = seconds["plain"].median
-        for name, timed in seconds.items():
-            cells = [f"{timed.median * 1e3:.3f}", f"{timed.median / first:.2f}"]
+        for name, one in seconds.items():
+            cells = [f"{one.median * 1e3:.3f}", f"{one.median / first:.2f}"]
             lines.append([f"{3 * dim}-{'-'.join(map(str, units))}-1, {name}", *cells])
     print(f"{count} requests, {arguments.support} support samples, {arguments.steps} inner step(s)")
     print(table(["tower", "ms", "times plain"], lines))

@@ -167,6 +167,40 @@ def leave_last_out(data: Interactions, n: int = 1, *, validation_n: int = 0) -> 
     return _split(data, test, validation)
 
 
+def users_out(
+    data: Interactions, test_fraction: float, seed: int = 0, *, validation_fraction: float = 0.0
+) -> Split[Interactions]:
+    """Splits off users with all that they did: training has never met those that test.
+
+    Args:
+        data: interactions.
+        test_fraction: float in [0, 1): the share of users that test.
+        seed: int: the same seed and users give the same split. Defaults to `0`.
+        validation_fraction: float in [0, 1): the share of users that validates. Defaults to `0.0`.
+
+    Raises:
+        ValueError: when a fraction is out of range.
+
+    Example:
+    ```python
+    >>> from recs.data import Interactions, splits
+    >>> log = Interactions({"user": [1, 2, 2, 3], "item": [5, 5, 6, 6]})
+    >>> train, test = splits.users_out(log, 1 / 3, seed=1)
+    >>> sorted({*train.user.tolist()} & {*test.user.tolist()})
+    []
+
+    ```
+    """
+    users, user = np.unique(data.user, return_inverse=True)  # sorted, in whatever order they came
+    sizes = _sizes(len(users), test_fraction, validation_fraction, "splits.users_out")
+    # RandomState's stream is frozen by NumPy; that of default_rng may change between releases.
+    place = np.argsort(np.random.RandomState(seed).permutation(len(users)))[user]
+    from_end = len(users) - 1 - place
+    test, validation = sizes
+    held_out = (from_end >= test) & (from_end < test + validation)
+    return _split(data, np.flatnonzero(from_end < test), np.flatnonzero(held_out))
+
+
 def _ranked(data: Interactions) -> np.ndarray:
     """Returns the rows in the order of time, user, item and rating."""
     keys = [codes(data.item)[0], codes(data.user)[0]]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from recs.data.columns import Column, as_column, check_ids, check_lengths, take_rows
-from recs.data.ids import IdType, as_id_type, check_id_type
+from recs.data.ids import IdType, as_id_type, check_id_type, codes
 from recs.errors import explain
 
 if TYPE_CHECKING:
@@ -196,6 +196,8 @@ class Table:
         reshuffle_each_iteration: bool = True,
         drop_remainder: bool = False,
         pad: Mapping[str, Any] | None = None,
+        group_by: str | None = None,
+        group_size: int = 10,
     ) -> tf.data.Dataset:
         """Returns a `tf.data.Dataset` of dicts from column name to tensor.
 
@@ -216,6 +218,11 @@ class Table:
             pad: name of a column of lists to what its rows are filled up with, at the end, so that
                 it comes as a tensor as wide as its longest row. Defaults to `None`: lists are
                 ragged.
+            group_by: a column whose equal values come together, in runs of `group_size` rows drawn
+                at random, as `recs.models.MetaLearner` learns from. The runs are in a random order;
+                one may be cut by the end of a batch. Needs `shuffle`, and holds the order of all
+                rows. Defaults to `None`: rows come one by one.
+            group_size: int: how many rows form a run. Defaults to `10`.
 
         Shapes: strings `(batch,)` tf.string, numbers `(batch,)` in their dtype, lists
             `tf.RaggedTensor (batch, None)`, or with `pad` `(batch, width)`; without `batch_size`
@@ -223,9 +230,20 @@ class Table:
 
         Raises:
             KeyError: when a name is not a column.
-            ValueError: when `batch_size` is not positive, or `pad` names a column without lists.
+            ValueError: when `batch_size` is not positive, `pad` names a column without lists, or
+                rows are to be grouped in runs of none or without `shuffle`.
         """
         from recs.data.to_dataset import to_dataset
+
+        if group_by is not None and (not shuffle or group_size < 1):
+            raise ValueError(
+                explain(
+                    "`group_by`",
+                    rule="must come with `shuffle=True` and a positive `group_size`",
+                    received=f"group_by={group_by!r}, shuffle={shuffle}, group_size={group_size}",
+                    where="to_dataset",
+                )
+            )
 
         names = self.keys() if columns is None else list(columns)
         return to_dataset(
@@ -236,4 +254,6 @@ class Table:
             reshuffle_each_iteration=reshuffle_each_iteration,
             drop_remainder=drop_remainder,
             pad=pad,
+            groups=None if group_by is None else codes(np.asarray(self[group_by]))[0],
+            group_size=group_size,
         )

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from recs.data.columns import Column, Lists
+from recs.data.grouped_batches import grouped_batches
 from recs.data.ragged_column import RaggedColumn
 from recs.data.window_column import WindowColumn
 from recs.errors import explain
@@ -30,8 +31,12 @@ def to_dataset(
     reshuffle_each_iteration: bool,
     drop_remainder: bool,
     pad: Mapping[str, Any] | None = None,
+    groups: np.ndarray | None = None,
+    group_size: int = 1,
 ) -> tf.data.Dataset:
     """Returns the dataset that `Table.to_dataset` describes; `shuffle_seed=None` keeps the order.
+
+    `groups` are numbers from 0 on, one a row.
 
     Raises:
         ValueError: when `batch_size` is not positive, or `pad` names a column without lists.
@@ -50,7 +55,10 @@ def to_dataset(
     for name, padding in (pad or {}).items():
         gathers[name] = _padded(name, columns.get(name), gathers.get(name), padding)
     size = batch_size or _CHUNK
-    index = _index_batches(rows, size, shuffle_seed, reshuffle_each_iteration)
+    if groups is not None and shuffle_seed is not None:
+        index = grouped_batches(groups, group_size, size, shuffle_seed, reshuffle_each_iteration)
+    else:
+        index = _index_batches(rows, size, shuffle_seed, reshuffle_each_iteration)
     if batch_size is not None and drop_remainder:
         count = rows // size
         index = index.take(count).map(lambda batch: tf.ensure_shape(batch, [size]))

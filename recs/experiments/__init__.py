@@ -8,6 +8,7 @@ from recs.experiments.csv_file import CsvFile
 from recs.experiments.domain_evaluation import DomainEvaluation
 from recs.experiments.evaluation import Evaluation
 from recs.experiments.experiment import Experiment, Trained
+from recs.experiments.few_shot_evaluation import FewShotEvaluation
 from recs.experiments.graph_evaluation import GraphEvaluation
 from recs.experiments.items_file import ItemsFile
 from recs.experiments.last_out import LastOut
@@ -27,6 +28,7 @@ from recs.experiments.sequential_evaluation import SequentialEvaluation
 from recs.experiments.source import Source
 from recs.experiments.splitter import Splitter
 from recs.experiments.user_item_lists import UserItemLists
+from recs.experiments.users_out import UsersOut
 
 __all__ = [
     "Adult",
@@ -38,6 +40,7 @@ __all__ = [
     "DomainEvaluation",
     "Evaluation",
     "Experiment",
+    "FewShotEvaluation",
     "GraphEvaluation",
     "ItemsFile",
     "LastOut",
@@ -58,4 +61,5 @@ __all__ = [
     "Splitter",
     "Trained",
     "UserItemLists",
+    "UsersOut",
 ]

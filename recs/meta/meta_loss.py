@@ -30,11 +30,12 @@ def check_arguments(method: str, sizes: Mapping[str, int], where: str) -> None:
     """Raises a ValueError unless the method is known and all sizes are positive integers."""
     if method not in METHODS:
         rule = f"must be one of {', '.join(METHODS)}"
-        raise ValueError(explain("`method`", rule, f"method={method!r}", where))
+        received = f"method={method!r}"
+        raise ValueError(explain("`method`", rule=rule, received=received, where=where))
     for name, value in sizes.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            received = f"{name}={value!r}"
-            raise ValueError(explain(f"`{name}`", "must be a positive integer", received, where))
+            rule, received = "must be a positive integer", f"{name}={value!r}"
+            raise ValueError(explain(f"`{name}`", rule=rule, received=received, where=where))
 
 
 def meta_loss(

@@ -203,6 +203,11 @@ class MetaLearner(Model):
         own = [] if self.task is None else [self.task]
         return list(dict.fromkeys([*own, *self.model.columns]))
 
+    @property
+    def samples_of_a_task(self) -> int:
+        """How many rows of a task a batch can use; `group_size` of `to_dataset`."""
+        return int(self._arguments["support"] + self._arguments["query"])
+
     def call(self, inputs: Mapping[str, Any], training: bool | None = None) -> Any:
         """Returns the model's predictions, adapted to the task of each row unless it trains."""
         if training:
