@@ -87,7 +87,7 @@ class AdaptingTower:
         """
         layer = self.layers[index]
         kernel = tf.cast(tf.convert_to_tensor(layer.kernel), tf.float32)
-        bias = None if layer.bias is None else tf.convert_to_tensor(layer.bias)
+        bias = None if layer.bias is None else tf.cast(tf.convert_to_tensor(layer.bias), tf.float32)
         if frozen:
             kernel = tf.stop_gradient(kernel)
             bias = None if bias is None else tf.stop_gradient(bias)

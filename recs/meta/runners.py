@@ -20,12 +20,15 @@ def watched(towers: Sequence[AdaptingTower]) -> Iterator[dict[str, list[Any]]]:
         towers: They run as ever.
     """
     seen: dict[str, list[Any]] = {tower.name: [] for tower in towers}
+    graph = tf.compat.v1.get_default_graph()
 
     def watching(tower: AdaptingTower) -> Callable[[Any], Any]:
         def run(x: Any) -> Any:
             for layer in tower.before:
                 x = layer(x)
-            seen[tower.name].append(tf.cast(x, tf.float32))
+            # Keras builds a model by a call in a graph that it throws away.
+            if tf.compat.v1.get_default_graph() is graph:
+                seen[tower.name].append(tf.cast(x, tf.float32))
             return tower.plain(x)
 
         return run

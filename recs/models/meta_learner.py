@@ -160,7 +160,7 @@ class MetaLearner(Model):
         self._given_loss = loss
         self._eviction = eviction
         self._sample_loss: SampleLoss = sample_loss(loss, model, self._where)
-        if labels is None and not hasattr(model, "tower_labels") and task is not None:
+        if labels is None and not hasattr(model, "tower_labels"):
             remedy = "Name their column, or give the model a method `tower_labels`."
             raise self._bad("`labels`", "must be known", "labels=None", remedy)
         self._memory_names: list[str] = []
@@ -267,29 +267,27 @@ class MetaLearner(Model):
         self._means["ordinary_loss"].update_state(loss)
         if not self.meta_weight and not (training and self.remember_training):
             return loss
-        labels = None if self.task is None else self._labels(inputs)
+        labels = self._labels(inputs)
         if self.meta_weight:
             order = self._order(inputs, training)
             for tower in self._towers:
                 x = self._once(seen, tower)
-                found = self._meta_loss(tower, x, labels, inputs, order)
+                found = self._meta_loss(tower, x, labels[tower.name], inputs, order)
                 self._means["meta_loss"].update_state(found.loss, sample_weight=found.tasks)
                 self._means["tasks"].update_state(found.tasks)
                 loss = loss + self.meta_weight * found.loss
-        if training and labels is not None:
+        if training:
             self._learn_from(inputs, seen, labels)
         return loss
 
     def _meta_loss(
-        self, tower: AdaptingTower, x: Any, labels: Any, inputs: Any, order: Any
+        self, tower: AdaptingTower, x: Any, target: Any, inputs: Any, order: Any
     ) -> MetaLoss:
-        if labels is None:
+        if self.task is None:
             # Each row is a task: its history is the support, and what follows it the query.
             support = Samples(*self.model.tower_support(inputs)[tower.name])
-            target = self._labels(inputs)[tower.name]
             query = samples_of(x[:, tf.newaxis], target[:, tf.newaxis])
         else:
-            target = labels[tower.name]
             sizes = {name: self._arguments[name] for name in ("tasks", "support", "query")}
             ids = tf.convert_to_tensor(inputs[self.task])
             chosen = episodes(ids, present(target), order, **sizes)

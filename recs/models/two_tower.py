@@ -161,6 +161,7 @@ class TwoTower(Recommender):
         )
         self._own_candidates(items)
         self.correct_sampling = correct_sampling
+        self.has_item_bias = item_bias
         self._corpora = [kind for kind in as_list(negatives) if isinstance(kind, FromCorpus)]
         self._check_negatives()
         self.task = Retrieval(
@@ -203,6 +204,16 @@ class TwoTower(Recommender):
         """Returns the vectors of the users and of the items of a batch."""
         return self.query_tower(inputs), self.candidate_tower(inputs)
 
+    @property
+    def adapting_towers(self) -> dict[str, list[keras.layers.Layer]]:
+        """What a `MetaLearner` adapts: the dense layers of the user's tower, if it has `units`."""
+        return {"query_tower": self.query_tower.dense} if self.query_tower.dense else {}
+
+    def tower_labels(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what the user's dense layers have to be close to: the items' vectors."""
+        vectors = self.candidate_tower(inputs)
+        return {"query_tower": vectors[:, : self.query_tower.output_dim - self.has_item_bias]}
+
     def compute_loss(self, inputs: Any, training: bool = False) -> Any:
         """Returns the in-batch softmax loss of a batch of pairs.
 
@@ -224,6 +235,11 @@ class TwoTower(Recommender):
             encode=lambda drawn: self.candidate_tower({self.candidate_tower.column: drawn}),
             compute_metrics=not training,
         )
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that a call reads."""
+        return [*self.query_tower.columns, *self.candidate_tower.columns]
 
     def query_vectors(self, users: Any) -> np.ndarray:
         """Returns the users' vectors, `(users, dim)` float32.

@@ -46,10 +46,7 @@ def adapted(weights, x, y, rate, steps, adapting):
 def maml_loss(weights, tasks, rate, steps, adapting):
     """Returns the mean over tasks of the query loss; a task is `(xs, ys, xq, yq)`."""
     return np.mean(
-        [
-            loss(adapted(weights, xs, ys, rate, steps, adapting), xq, yq)
-            for xs, ys, xq, yq in tasks
-        ]
+        [loss(adapted(weights, xs, ys, rate, steps, adapting), xq, yq) for xs, ys, xq, yq in tasks]
     )
 
 
