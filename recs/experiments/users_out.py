@@ -22,7 +22,7 @@ class UsersOut(Splitter):
     >>> from recs.experiments import UsersOut
     >>> log = Interactions({"user": [1, 1, 2, 2], "item": [5, 6, 5, 6]})
     >>> UsersOut(0.5).split(log).test.user
-    array([2, 2])
+    array([1, 1])
 
     ```
     """

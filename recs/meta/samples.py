@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import tensorflow as tf
 
 from recs.meta.adapt import Samples
@@ -29,3 +32,19 @@ def rows_of(inputs: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> Samples:
     at = tf.maximum(rows, 0)
     found = samples_of(tf.gather(inputs, at), tf.gather(labels, at))
     return found._replace(mask=tf.logical_and(found.mask, rows >= 0))
+
+
+def labels_in(
+    inputs: Mapping[str, Any], columns: str | Mapping[str, str], towers: Sequence[str]
+) -> dict[str, tf.Tensor]:
+    """Returns the labels of each tower, `(batch, label)` float32.
+
+    Args:
+        inputs: The batch.
+        columns: Which column they are in, one for all towers or one for each.
+        towers: Their names.
+    """
+    if isinstance(columns, str):
+        columns = dict.fromkeys(towers, columns)
+    found = {name: tf.cast(inputs[column], tf.float32) for name, column in columns.items()}
+    return {k: v[:, tf.newaxis] if v.shape.rank == 1 else v for k, v in found.items()}

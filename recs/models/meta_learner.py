@@ -20,7 +20,7 @@ from recs.meta.episodes import episodes
 from recs.meta.meta_loss import MetaLoss, check_arguments, meta_loss
 from recs.meta.runners import adapted, watched
 from recs.meta.sample_loss import SampleLoss, sample_loss
-from recs.meta.samples import present, rows_of, samples_of
+from recs.meta.samples import labels_in, present, rows_of, samples_of
 from recs.meta.serving import adapting_signatures
 from recs.meta.towers_of import towers_of
 from recs.models.base import Model
@@ -97,7 +97,7 @@ class MetaLearner(Model):
     >>> rows = {"user": np.array(["ann", "ann", "bob", "bob"], object),
     ...         "film": np.array(["Heat", "Ran", "Heat", "Ran"], object),
     ...         "stars": np.array([4.0, 5.0, 1.0, 2.0], "float32")}
-    >>> model.remember(rows)
+    >>> model = model.remember(rows)
     >>> model({**rows, "adapt": np.array([True, True, True, False])}).numpy().round(1).tolist()
     [4.5, 4.5, 1.5, 0.0]
 
@@ -307,9 +307,8 @@ class MetaLearner(Model):
         if self.task is None:
             return None
         count = tf.shape(tf.convert_to_tensor(inputs[self.task]))
-        if not training:
-            return tf.range(count[0])
-        return keras.random.uniform(count, dtype="float32", seed=self._draws)
+        drawn = keras.random.uniform(count, dtype="float32", seed=self._draws) if training else None
+        return tf.range(count[0]) if drawn is None else drawn
 
     def _once(self, seen: dict[str, list[Any]], tower: AdaptingTower) -> Any:
         if len(seen[tower.name]) == 1:
@@ -325,10 +324,7 @@ class MetaLearner(Model):
         columns = self._arguments["labels"]
         if columns is None:
             return {k: tf.cast(v, tf.float32) for k, v in self.model.tower_labels(inputs).items()}
-        if isinstance(columns, str):
-            columns = {tower.name: columns for tower in self._towers}
-        found = {name: tf.cast(inputs[column], tf.float32) for name, column in columns.items()}
-        return {k: v[:, tf.newaxis] if v.shape.rank == 1 else v for k, v in found.items()}
+        return labels_in(inputs, columns, [tower.name for tower in self._towers])
 
     def remember(self, data: Any) -> MetaLearner:
         """Puts samples into the memory, as a prediction would meet them; returns the model.
@@ -369,9 +365,8 @@ class MetaLearner(Model):
         return adapting_signatures(self)
 
     def _bad(self, what: str, rule: str, received: str, remedy: str = "") -> ValueError:
-        return ValueError(
-            explain(what, rule=rule, received=received, where=self._where, remedy=remedy)
-        )
+        where = self._where
+        return ValueError(explain(what, rule=rule, received=received, where=where, remedy=remedy))
 
     @property
     def _where(self) -> str:
