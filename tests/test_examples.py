@@ -26,6 +26,7 @@ PAGES = [
     "from_tfrs",
     "inspection",
     "multi_domain",
+    "meta_learning",
     "multi_task",
     "optimizers",
     "ranking_heads",

@@ -219,7 +219,8 @@ def test_a_static_copy_has_what_the_table_has(key_dtype, tmp_path):
     ids = np.array([3, -5, 3, 3, 7, 3]).astype(object if key_dtype == "string" else "int64")
     ids = np.array([str(i) for i in ids], object) if key_dtype == "string" else ids
     layer.append(ids, np.arange(12.0).reshape(6, 2), timestamps=np.arange(6) + 10)
-    asked = tf.constant([[ids[0], ids[1]], [ids[4], "no" if key_dtype == "string" else 1]])
+    unknown = "no" if key_dtype == "string" else 1
+    asked = tf.constant([[ids[0], ids[1]], [ids[4], unknown]], key_dtype)
     mask = tf.constant([[True, True], [False, True]])
 
     @tf.function(input_signature=[tf.TensorSpec([None, 2], key_dtype)])
