@@ -3,7 +3,6 @@
 from recs.models.base import Model
 from recs.models.cross_domain import CrossDomain
 from recs.models.light_gcn import LightGCN
-from recs.models.list_ranker import ListRanker
 from recs.models.meta_learner import MetaLearner
 from recs.models.multi_task_model import MultiTaskModel
 from recs.models.ranker import Ranker
@@ -17,7 +16,6 @@ from recs.models.two_tower import TwoTower
 __all__ = [
     "CrossDomain",
     "LightGCN",
-    "ListRanker",
     "MetaLearner",
     "Model",
     "MultiTaskModel",
