@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from recs.errors import explain
 from recs.export import saved_model
+from recs.layers.found_parts import FoundParts
 from recs.layers.resource_layer import layers_with_resources
 from recs.layers.table_summary import table_summary
 from recs.training import tf_step
@@ -192,7 +193,7 @@ class _Steps(_Mixin):
 
 
 @keras.saving.register_keras_serializable("recs")
-class Model(_Steps, keras.Model):
+class Model(FoundParts, _Steps, keras.Model):
     """A Keras model whose loss is whatever `compute_loss` says.
 
     Recommenders rarely fit "predict y from x": a two-tower model is trained on pairs and scored

@@ -13,11 +13,12 @@ from keras import ops
 from recs.errors import explain
 from recs.layers.embedding_collection import EmbeddingCollection
 from recs.layers.feature_config import FeatureConfig
+from recs.layers.found_parts import FoundParts
 from recs.layers.multi_domain.routing import Routing
 from recs.layers.table_config import TableConfig
 
 
-class ColumnVectors(keras.layers.Layer):
+class ColumnVectors(FoundParts, keras.layers.Layer):
     """Embeddings of categories beside numbers that are tamed and scaled.
 
     A category is text, an integer, or a list of these, of which the mean is taken; "" is none. A
@@ -83,7 +84,7 @@ class ColumnVectors(keras.layers.Layer):
         return ops.concatenate(parts, axis=-1)
 
 
-class DomainFeatures(keras.layers.Layer):
+class DomainFeatures(FoundParts, keras.layers.Layer):
     """Vectors of all rows from columns that domains share, and of each domain's rows from its own.
 
     Only rows of a domain are looked up in its tables, so that what others have in its columns is

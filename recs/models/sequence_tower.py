@@ -12,6 +12,7 @@ from keras import ops
 
 from recs.errors import explain
 from recs.layers.dynamic_embedding import DynamicEmbedding
+from recs.layers.found_parts import FoundParts
 from recs.layers.sequence import SequenceEncoder
 
 
@@ -28,7 +29,7 @@ class Positions(NamedTuple):
 
 
 @keras.saving.register_keras_serializable("recs")
-class SequenceTower(keras.layers.Layer):
+class SequenceTower(FoundParts, keras.layers.Layer):
     """A vector of a user, from the items they had, in the order of time.
 
     `v = encoder(e_1 ... e_n)`, where `e` are the embeddings of the ids of a history. So a user

@@ -13,10 +13,11 @@ from keras import ops
 from recs.errors import explain
 from recs.layers.dense_chain import through
 from recs.layers.dynamic_embedding import DynamicEmbedding
+from recs.layers.found_parts import FoundParts
 
 
 @keras.saving.register_keras_serializable("recs")
-class Tower(keras.layers.Layer):
+class Tower(FoundParts, keras.layers.Layer):
     """A vector of a user or an item, from its id and its categorical features.
 
     Each id and each value of a feature has an embedding, made when training first sees it. A

@@ -8,6 +8,8 @@ from typing import Any
 
 import keras
 
+from recs.layers.found_parts import FoundParts
+
 
 def as_list(value: Any) -> list[Any]:
     """Returns nothing as an empty list, one thing as a list of one, and a sequence as a list."""
@@ -34,7 +36,7 @@ def deserialize_all(config: dict[str, Any], names: Sequence[str]) -> dict[str, A
 
 
 @keras.saving.register_keras_serializable("recs")
-class Task(keras.layers.Layer):
+class Task(FoundParts, keras.layers.Layer):
     """Base of the tasks: layers from a model's outputs to a loss, which also keep metrics.
 
     A task is called inside `compute_loss` and returns the loss as a scalar. It holds its metrics

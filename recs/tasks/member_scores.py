@@ -7,13 +7,14 @@ from typing import Any
 import keras
 from keras import ops
 
+from recs.layers.found_parts import FoundParts
 from recs.tasks.list_scores import ListScores
 
 _OF_LISTS = ("units", "kernel_regularizer", "mask_name")
 
 
 @keras.saving.register_keras_serializable("recs")
-class MemberScores(keras.layers.Layer):
+class MemberScores(FoundParts, keras.layers.Layer):
     """Scores items by several scorers of the same kind, each with weights of its own.
 
     The layer `scores` of a `RankingHead`; the score is the mean of the members' scores.

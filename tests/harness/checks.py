@@ -91,6 +91,20 @@ def check_functional_and_saved(case: Case, folder: pathlib.Path) -> None:
     assert_same(loaded(inputs), want)
 
 
+def check_checkpoint(case: Case, folder: pathlib.Path) -> None:
+    """A checkpoint has every variable: Keras keeps those of layers in lists from TensorFlow."""
+    layer = case.make()
+    layer(*case.inputs, **case.kwargs)
+    want = {variable.path: np.array(variable) for variable in layer.variables}
+    saved = tf.train.Checkpoint(layer=layer).save(folder / "c")
+    for variable in layer.variables:
+        if keras.backend.is_float_dtype(variable.dtype):
+            variable.assign(ops.ones_like(variable) * 7)
+    tf.train.Checkpoint(layer=layer).restore(saved)
+    for variable in layer.variables:
+        np.testing.assert_array_equal(np.array(variable), want[variable.path], variable.path)
+
+
 class OneLayer(Model):
     """Trains one layer between a weight of its own and a sum."""
 

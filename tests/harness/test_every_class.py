@@ -52,6 +52,11 @@ def test_functional_and_saved(case, tmp_path):
 
 
 @pytest.mark.parametrize("case", LAYERS)
+def test_checkpoint(case, tmp_path):
+    checks.check_checkpoint(case, tmp_path)
+
+
+@pytest.mark.parametrize("case", LAYERS)
 def test_fit(case):
     checks.check_fit(case)
 

@@ -9,10 +9,11 @@ import keras
 
 from recs.errors import explain
 from recs.layers.dense_chain import through
+from recs.layers.found_parts import FoundParts
 
 
 @keras.saving.register_keras_serializable("recs")
-class MLP(keras.layers.Layer):
+class MLP(FoundParts, keras.layers.Layer):
     """Dense layers, one after the other.
 
     `y = f(W_n h_{n-1} + b_n)` with `h_i = a(W_i h_{i-1} + b_i)` and `h_0 = x`: `a` is

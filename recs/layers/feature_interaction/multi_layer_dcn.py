@@ -8,10 +8,11 @@ import keras
 
 from recs.errors import explain
 from recs.layers.feature_interaction.kernels import Kernels, check_projection
+from recs.layers.found_parts import FoundParts
 
 
 @keras.saving.register_keras_serializable("recs")
-class MultiLayerDCN(keras.layers.Layer):
+class MultiLayerDCN(FoundParts, keras.layers.Layer):
     """A whole cross network of low rank.
 
     `x_{l+1} = x_0 * (V_l U_l x_l + b_l) + x_l` for `num_layers` layers, with `U_l` of shape

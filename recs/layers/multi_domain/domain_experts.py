@@ -8,12 +8,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from recs.layers.found_parts import FoundParts
 from recs.layers.multi_domain.routing import as_routing, checked_domains
 from recs.layers.multi_task.experts import Experts
 
 
 @keras.saving.register_keras_serializable("recs")
-class DomainExperts(keras.layers.Layer):
+class DomainExperts(FoundParts, keras.layers.Layer):
     """Mixes, for a row, experts that all domains share with those of the row's own domain.
 
     `h = sum_e g_d(z)_e f_e`, where `e` goes through the shared experts, on `x`, and those of the

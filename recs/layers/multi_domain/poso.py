@@ -9,11 +9,12 @@ import keras
 from keras import ops
 
 from recs.errors import explain
+from recs.layers.found_parts import FoundParts
 from recs.layers.multi_domain.gate_unit import GateUnit
 
 
 @keras.saving.register_keras_serializable("recs")
-class POSO(keras.layers.Layer):
+class POSO(FoundParts, keras.layers.Layer):
     """A stack of dense layers, each one's results scaled by a gate of what tells groups apart.
 
     `h_{l+1} = c g_l(p) * a(W_l h_l + b_l)`, `h_0 = x`: `p` the prior, such as whether the user is

@@ -9,12 +9,13 @@ import keras
 from keras import ops
 
 from recs.errors import explain
+from recs.layers.found_parts import FoundParts
 from recs.layers.multi_domain.gate_unit import GateUnit, with_frozen
 from recs.layers.multi_task.names import checked_names
 
 
 @keras.saving.register_keras_serializable("recs")
-class PPNet(keras.layers.Layer):
+class PPNet(FoundParts, keras.layers.Layer):
     """A network for each task, whose layers' inputs are scaled by what is known of the sample.
 
     `h_{l+1} = a((d_l * h_l) W_l + b_l)`, `h_0 = x`, with `d_l = gate_l([p, stop(x)])`: `p` the
@@ -83,7 +84,7 @@ class PPNet(keras.layers.Layer):
         """Makes layers and gates."""
         seen = (None, inputs_shape[-1] + prior_shape[-1])
         policy = {"dtype": self.dtype_policy}
-        self._gates, self._dense = {}, {}
+        all_gates, all_dense = {}, {}
         for task in self.tasks:
             width = inputs_shape[-1]
             gates, dense = [], []
@@ -97,7 +98,8 @@ class PPNet(keras.layers.Layer):
                 dense.append(keras.layers.Dense(size, activation, name=f"{task}_{n}", **policy))
                 dense[-1].build((None, width))
                 width = size
-            self._gates[task], self._dense[task] = gates, dense
+            all_gates[task], all_dense[task] = gates, dense
+        self._gates, self._dense = all_gates, all_dense
 
     def call(self, inputs: Any, prior: Any) -> dict[str, Any]:
         """Returns each task's prediction."""

@@ -10,13 +10,14 @@ from keras import ops
 
 from recs.errors import explain
 from recs.layers.blocks import MLP
+from recs.layers.found_parts import FoundParts
 from recs.layers.multi_domain.partitioned_normalization import PartitionedNormalization
 from recs.layers.multi_domain.routing import as_routing, checked_domains
 from recs.layers.multi_domain.star_dense import StarDense
 
 
 @keras.saving.register_keras_serializable("recs")
-class Star(keras.layers.Layer):
+class Star(FoundParts, keras.layers.Layer):
     """Predicts with layers that are shared times a domain's own, and a small network beside.
 
     `y = star(norm(x)) + aux([x, e_d])`: `norm` is `PartitionedNormalization`, `star` a stack of

@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from recs.errors import explain
+from recs.layers.found_parts import FoundParts
 from recs.layers.multi_task.experts import Experts
 from recs.layers.multi_task.names import checked_names
 
@@ -16,7 +17,7 @@ SHARED = "shared"  # what the experts of all are called, among the names of task
 
 
 @keras.saving.register_keras_serializable("recs")
-class CGC(keras.layers.Layer):
+class CGC(FoundParts, keras.layers.Layer):
     """Mixes, for each task, experts that all share with experts of the task's own.
 
     `h_t = sum_e g_t(x_t)_e f_e`, where `e` goes through the task's own experts on `x_t` and the

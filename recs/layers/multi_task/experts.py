@@ -9,10 +9,11 @@ import keras
 from keras import ops
 
 from recs.errors import explain
+from recs.layers.found_parts import FoundParts
 
 
 @keras.saving.register_keras_serializable("recs")
-class Experts(keras.layers.Layer):
+class Experts(FoundParts, keras.layers.Layer):
     """Several networks side by side, each with weights of its own, on one input.
 
     Expert `e` is `f_e(x) = a(W_en ... a(W_e1 x + b_e1) ... + b_en)`. Experts of one form are
@@ -86,8 +87,9 @@ class Experts(keras.layers.Layer):
                     expert.build(input_shape)
             return
         dim = input_shape[-1]
+        kernels, biases = [], []
         for level, size in enumerate(self.units):
-            self._kernels.append(
+            kernels.append(
                 self.add_weight(
                     shape=(self.count, dim, size),
                     initializer=self._each_expert,
@@ -95,12 +97,13 @@ class Experts(keras.layers.Layer):
                     name=f"kernel_{level}",
                 )
             )
-            self._biases.append(
+            biases.append(
                 self.add_weight(
                     shape=(self.count, 1, size), initializer="zeros", name=f"bias_{level}"
                 )
             )
             dim = size
+        self._kernels, self._biases = kernels, biases
 
     def _each_expert(self, shape: Any, dtype: Any = None) -> Any:
         # One after another: the fans of a kernel are those of one expert.

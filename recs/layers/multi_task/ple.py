@@ -8,11 +8,12 @@ from typing import Any
 import keras
 
 from recs.errors import explain
+from recs.layers.found_parts import FoundParts
 from recs.layers.multi_task.cgc import CGC
 
 
 @keras.saving.register_keras_serializable("recs")
-class PLE(keras.layers.Layer):
+class PLE(FoundParts, keras.layers.Layer):
     """Parts what tasks share from what is their own, level by level.
 
     Each level is a `CGC` on what the one below gave each task and what is shared; the last gives

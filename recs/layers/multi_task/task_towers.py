@@ -9,11 +9,12 @@ import keras
 
 from recs.errors import explain
 from recs.layers.blocks import MLP
+from recs.layers.found_parts import FoundParts
 from recs.layers.multi_task.names import checked_names
 
 
 @keras.saving.register_keras_serializable("recs")
-class TaskTowers(keras.layers.Layer):
+class TaskTowers(FoundParts, keras.layers.Layer):
     """A network for each task, from what it is given to its prediction.
 
     `y_t = f(MLP_t(h_t))`, `f` the task's last activation.

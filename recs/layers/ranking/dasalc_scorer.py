@@ -8,11 +8,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from recs.layers.found_parts import FoundParts
 from recs.layers.ranking.document_interaction_attention import DocumentInteractionAttention
 
 
 @keras.saving.register_keras_serializable("recs")
-class DASALCScorer(keras.layers.Layer):
+class DASALCScorer(FoundParts, keras.layers.Layer):
     """Scores items by their own features and by what else is in their list.
 
     Features are tamed, `z = sign(x) log(1 + |x|)`; `h = MLP(z)` is of the item, `a = Attention(z)`

@@ -7,9 +7,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from recs.layers.found_parts import FoundParts
+
 
 @keras.saving.register_keras_serializable("recs")
-class DocumentInteractionAttention(keras.layers.Layer):
+class DocumentInteractionAttention(FoundParts, keras.layers.Layer):
     """Tells every item of a list what else is in it, whatever their order.
 
     `h_0 = relu(W x + b)`, then `h_i = LayerNorm(h_{i-1} + Dropout(Attention_i(h_{i-1})))`.

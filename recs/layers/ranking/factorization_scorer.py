@@ -9,10 +9,11 @@ import keras
 from keras import ops
 
 from recs.errors import explain
+from recs.layers.found_parts import FoundParts
 
 
 @keras.saving.register_keras_serializable("recs")
-class FactorizationScorer(keras.layers.Layer):
+class FactorizationScorer(FoundParts, keras.layers.Layer):
     """Scores an item by the embeddings of what is known of it and of its list.
 
     The vectors of the features, all `field_dim` long, stand side by side. The first number of each

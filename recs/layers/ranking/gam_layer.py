@@ -9,11 +9,12 @@ import keras
 from keras import ops
 
 from recs.errors import explain
+from recs.layers.found_parts import FoundParts
 from recs.layers.ranking.tower import create_tower
 
 
 @keras.saving.register_keras_serializable("recs")
-class GAMLayer(keras.layers.Layer):
+class GAMLayer(FoundParts, keras.layers.Layer):
     """Scores items by a sum over their features, each scored by a network of its own.
 
     `F(c, x) = sum_j w_j(c) f_j(x_j)`, where `w(c) = sum_k softmax(g_k(c_k))` over the context

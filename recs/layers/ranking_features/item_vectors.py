@@ -10,11 +10,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from recs.layers.found_parts import FoundParts
 from recs.layers.ranking_features.ranking_inputs import RankingInputs
 
 
 @keras.saving.register_keras_serializable("recs")
-class ItemVectors(keras.layers.Layer):
+class ItemVectors(FoundParts, keras.layers.Layer):
     """Makes the vectors of items, and what transforms make of them, side by side.
 
     The layer `vectors` of a `recs.models.Ranker`.

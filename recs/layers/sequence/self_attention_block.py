@@ -8,11 +8,12 @@ import keras
 from keras import ops
 
 from recs.errors import explain
+from recs.layers.found_parts import FoundParts
 from recs.layers.sequence.masked import masked_softmax
 
 
 @keras.saving.register_keras_serializable("recs")
-class SelfAttentionBlock(keras.layers.Layer):
+class SelfAttentionBlock(FoundParts, keras.layers.Layer):
     """Each position looks at those before it, then goes through a small network.
 
     With `Attention(Q, K, V) = softmax(Q K^T / sqrt(d)) V`, in each of the heads on its own part of

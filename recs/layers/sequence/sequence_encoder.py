@@ -9,10 +9,11 @@ import keras
 from keras import ops
 
 from recs.errors import explain
+from recs.layers.found_parts import FoundParts
 from recs.layers.sequence.masked import dense_with_mask, from_the_end, is_ragged
 
 
-class SequenceEncoder(keras.layers.Layer, abc.ABC):
+class SequenceEncoder(FoundParts, keras.layers.Layer, abc.ABC):
     """Base of the layers from the vectors of what a user did to a vector of the user.
 
     A subclass writes `encode`, which returns a vector for every position, made of that position and

@@ -9,12 +9,13 @@ import keras
 from keras import ops
 
 from recs.errors import explain
+from recs.layers.found_parts import FoundParts
 from recs.layers.sequence.dice import Dice
 from recs.layers.sequence.masked import dense_with_mask, is_ragged, masked_softmax
 
 
 @keras.saving.register_keras_serializable("recs")
-class TargetAttention(keras.layers.Layer):
+class TargetAttention(FoundParts, keras.layers.Layer):
     """A user as seen by one item: their history, weighted by what it has to do with the item.
 
     For the vector `q` of an item and the vectors `k_1 ... k_n` of a history (DIN),
@@ -94,17 +95,17 @@ class TargetAttention(keras.layers.Layer):
                 )
             )
         width, policy = 4 * int(target_shape[-1]), self.dtype_policy
-        self.kernels, self.biases, self.activations = [], [], []
+        kernels, biases, activations = [], [], []
         for number, size in enumerate((*self.units, 1)):
             seed = None if self.seed is None else self.seed + number
-            self.kernels.append(
+            kernels.append(
                 self.add_weight(
                     name=f"kernel_{number}",
                     shape=(width, size),
                     initializer=keras.initializers.GlorotUniform(seed),
                 )
             )
-            self.biases.append(
+            biases.append(
                 self.add_weight(name=f"bias_{number}", shape=(size,), initializer="zeros")
             )
             width = size
@@ -117,7 +118,8 @@ class TargetAttention(keras.layers.Layer):
             else:
                 made = keras.layers.Activation(self.activation, dtype=policy, name=f"act_{number}")
             made.build((None, None, None, size))
-            self.activations.append(made)
+            activations.append(made)
+        self.kernels, self.biases, self.activations = kernels, biases, activations
         self.built = True
 
     def call(
