@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -100,6 +101,9 @@ def _parser() -> argparse.ArgumentParser:
 def _text(error: BaseException) -> str:
     # str(KeyError) is the repr of its message.
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    # Of an error within a layer, Keras prints the message in bold, and then all that was passed.
+    if bold := re.search("\x1b\\[1m(.+?)\x1b\\[0m", text, re.DOTALL):
+        text = bold[1]
     return text or type(error).__name__
 
 

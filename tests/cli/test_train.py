@@ -131,6 +131,17 @@ def test_a_functional_model_adds_no_arguments_to_others(config, capsys):
     assert "`epochs` must be a positive integer" in capsys.readouterr().err
 
 
+def test_of_an_error_within_a_layer_its_message_is_printed(config, tmp_path, capsys):
+    kinds = '[{"class_path": "recs.layers.negatives.Uniform", "init_args": {"number": 5}}]'
+    command = ["train", config(), "--runs", str(tmp_path), f"--model.negatives={kinds}"]
+    command += ["--model.item_features=[]", "--model.correct_sampling=true"]
+    assert main(command) == 1
+    shown = capsys.readouterr().err
+    assert "recs: error: `candidate_sampling_probability` must be left to" in shown
+    assert "\x1b" not in shown
+    assert "Arguments received" not in shown
+
+
 def test_a_missing_data_file_leaves_no_run_behind(config, tmp_path, capsys):
     path = config(**{"log.csv": "lag.csv"})
     assert main(["train", path, "--runs", str(tmp_path / "runs")]) == 1
