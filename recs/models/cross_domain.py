@@ -11,8 +11,9 @@ import numpy as np
 from keras import ops
 
 from recs.errors import explain
+from recs.layers.checked import checked_names
 from recs.layers.multi_domain.domain_experts import DomainExperts
-from recs.layers.multi_domain.routing import Routing, checked_domains
+from recs.layers.multi_domain.routing import Routing
 from recs.layers.multi_domain.star import Star
 from recs.models import cross_domain_parts as parts
 from recs.models.base import Model
@@ -123,7 +124,7 @@ class CrossDomain(Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.domains = checked_domains(domains, f"CrossDomain '{self.name}'")
+        self.domains = checked_names(domains, f"CrossDomain '{self.name}'", "domains")
         given: dict[str, Any] = {
             "targets": dict(targets) if isinstance(targets, Mapping) else list(targets),
             "own_categories": dict(own_categories or {}),

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from recs.errors import explain
+from recs.layers.checked import checked_units
 from recs.layers.dense_chain import through
 from recs.layers.found_parts import FoundParts
 
@@ -57,21 +57,11 @@ class MLP(FoundParts, keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        sizes = list(units)
-        if not sizes or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in sizes):
-            raise ValueError(
-                explain(
-                    "`units`",
-                    rule="must be positive integers, one for each layer",
-                    received=f"units={units!r}",
-                    where=f"MLP '{self.name}'",
-                )
-            )
-        self.units = sizes
+        self.units = checked_units(units, f"MLP '{self.name}'")
         self.use_bias = use_bias
         self.activation = keras.activations.get(activation)
         self.final_activation = keras.activations.get(final_activation)
-        activations = [self.activation] * (len(sizes) - 1) + [self.final_activation]
+        activations = [self.activation] * (len(self.units) - 1) + [self.final_activation]
         self._dense = [
             keras.layers.Dense(
                 size,
@@ -80,7 +70,7 @@ class MLP(FoundParts, keras.layers.Layer):
                 dtype=self.dtype_policy,
                 name=f"dense_{number}",
             )
-            for number, (size, function) in enumerate(zip(sizes, activations, strict=True))
+            for number, (size, function) in enumerate(zip(self.units, activations, strict=True))
         ]
         self.supports_masking = True
 

@@ -8,8 +8,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from recs.layers.checked import checked_names
 from recs.layers.found_parts import FoundParts
-from recs.layers.multi_domain.routing import as_routing, checked_domains
+from recs.layers.multi_domain.routing import as_routing
 from recs.layers.multi_task.experts import Experts
 
 
@@ -77,7 +78,7 @@ class DomainExperts(FoundParts, keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.domains = checked_domains(domains, f"DomainExperts '{self.name}'")
+        self.domains = checked_names(domains, f"DomainExperts '{self.name}'", "domains")
         self._given_own = dict(own) if isinstance(own, Mapping) else own
         self.shared_start = shared_start
         self._width = list(units)[-1]

@@ -8,7 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from recs.layers.multi_domain.routing import as_routing, checked_domains
+from recs.layers.checked import checked_names
+from recs.layers.multi_domain.routing import as_routing
 
 
 @keras.saving.register_keras_serializable("recs")
@@ -66,7 +67,7 @@ class PartitionedNormalization(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.domains = checked_domains(domains, f"PartitionedNormalization '{self.name}'")
+        self.domains = checked_names(domains, f"PartitionedNormalization '{self.name}'", "domains")
         self.momentum = momentum
         self.epsilon = epsilon
 

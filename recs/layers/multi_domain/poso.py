@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from recs.errors import explain
+from recs.layers.checked import checked_units
 from recs.layers.found_parts import FoundParts
 from recs.layers.multi_domain.gate_unit import GateUnit
 
@@ -61,16 +61,7 @@ class POSO(FoundParts, keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.units = list(units)
-        if not self.units or any(not isinstance(n, int) or n < 1 for n in self.units):
-            raise ValueError(
-                explain(
-                    "`units`",
-                    rule="must be positive integers",
-                    received=self.units,
-                    where=f"POSO '{self.name}'",
-                )
-            )
+        self.units = checked_units(units, f"POSO '{self.name}'")
         self.activation = keras.activations.get(activation)
         self.gate_units = gate_units
         self.scale = scale

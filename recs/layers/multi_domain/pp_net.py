@@ -8,10 +8,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from recs.errors import explain
+from recs.layers.checked import checked_names, checked_units
 from recs.layers.found_parts import FoundParts
 from recs.layers.multi_domain.gate_unit import GateUnit, with_frozen
-from recs.layers.multi_task.names import checked_names
 
 
 @keras.saving.register_keras_serializable("recs")
@@ -66,16 +65,7 @@ class PPNet(FoundParts, keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.tasks = checked_names(tasks, f"PPNet '{self.name}'")
-        self.units = list(units)
-        if not self.units or any(not isinstance(n, int) or n < 1 for n in self.units):
-            raise ValueError(
-                explain(
-                    "`units`",
-                    rule="must be positive integers",
-                    received=self.units,
-                    where=f"PPNet '{self.name}'",
-                )
-            )
+        self.units = checked_units(units, f"PPNet '{self.name}'")
         self.activation = keras.activations.get(activation)
         self.gate_units = gate_units
         self.scale = scale

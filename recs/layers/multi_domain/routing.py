@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 from keras import ops
-
-from recs.errors import explain
 
 
 class Routing:
@@ -96,27 +94,3 @@ class Routing:
 def as_routing(domain: Any, count: int) -> Routing:
     """Returns the routing of a batch, made here unless it is one already."""
     return domain if isinstance(domain, Routing) else Routing(domain, count)
-
-
-def checked_domains(domains: Sequence[str], where: str) -> list[str]:
-    """Returns the names of domains.
-
-    Args:
-        domains: The names.
-        where: The layer, for messages.
-
-    Raises:
-        ValueError: there are none, two are the same, or one is no text.
-    """
-    names = [domains] if isinstance(domains, str) else list(domains)
-    texts = all(isinstance(name, str) and name for name in names)
-    if not names or not texts or len(set(names)) < len(names):
-        raise ValueError(
-            explain(
-                "`domains`",
-                rule="must be names, at least one and each once",
-                received=f"domains={domains!r}",
-                where=where,
-            )
-        )
-    return names

@@ -10,9 +10,10 @@ from keras import ops
 
 from recs.errors import explain
 from recs.layers.blocks import MLP
+from recs.layers.checked import checked_names, checked_units
 from recs.layers.found_parts import FoundParts
 from recs.layers.multi_domain.partitioned_normalization import PartitionedNormalization
-from recs.layers.multi_domain.routing import as_routing, checked_domains
+from recs.layers.multi_domain.routing import as_routing
 from recs.layers.multi_domain.star_dense import StarDense
 
 
@@ -76,8 +77,8 @@ class Star(FoundParts, keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.domains = checked_domains(domains, f"Star '{self.name}'")
-        self.units = list(units)
+        self.domains = checked_names(domains, f"Star '{self.name}'", "domains")
+        self.units = checked_units(units, f"Star '{self.name}'")
         self.auxiliary_units = None if auxiliary_units is None else list(auxiliary_units)
         self.activation = keras.activations.get(activation)
         self.domain_dim = domain_dim

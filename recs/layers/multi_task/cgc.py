@@ -9,9 +9,9 @@ import keras
 from keras import ops
 
 from recs.errors import explain
+from recs.layers.checked import checked_names
 from recs.layers.found_parts import FoundParts
 from recs.layers.multi_task.experts import Experts
-from recs.layers.multi_task.names import checked_names
 
 SHARED = "shared"  # what the experts of all are called, among the names of tasks
 

@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from recs.errors import explain
+from recs.layers.checked import checked_units
 from recs.layers.found_parts import FoundParts
 
 
@@ -62,17 +63,16 @@ class Experts(FoundParts, keras.layers.Layer):
         super().__init__(**kwargs)
         self._given = None if isinstance(experts, int) else list(experts)
         self.count = experts if isinstance(experts, int) else len(experts)
-        self.units = list(units)
-        for what, values in (("`experts`", [self.count]), ("`units`", self.units)):
-            if not values or any(not isinstance(n, int) or n < 1 for n in values):
-                raise ValueError(
-                    explain(
-                        what,
-                        rule="must be positive integers",
-                        received=values,
-                        where=f"Experts '{self.name}'",
-                    )
+        if self.count < 1:
+            raise ValueError(
+                explain(
+                    "`experts`",
+                    rule="must be positive integers, or layers",
+                    received=f"experts={experts!r}",
+                    where=f"Experts '{self.name}'",
                 )
+            )
+        self.units = checked_units(units, f"Experts '{self.name}'")
         self.activation = keras.activations.get(activation)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)

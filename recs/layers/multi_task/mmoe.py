@@ -8,8 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from recs.layers.checked import checked_names
 from recs.layers.multi_task.experts import Experts
-from recs.layers.multi_task.names import checked_names
 
 
 @keras.saving.register_keras_serializable("recs")

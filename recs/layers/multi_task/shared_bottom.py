@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from recs.layers.blocks import MLP
-from recs.layers.multi_task.names import checked_names
+from recs.layers.checked import checked_names
 
 
 @keras.saving.register_keras_serializable("recs")

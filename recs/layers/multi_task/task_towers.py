@@ -9,8 +9,8 @@ import keras
 
 from recs.errors import explain
 from recs.layers.blocks import MLP
+from recs.layers.checked import checked_names
 from recs.layers.found_parts import FoundParts
-from recs.layers.multi_task.names import checked_names
 
 
 @keras.saving.register_keras_serializable("recs")

@@ -343,6 +343,7 @@ def _plain():
     [
         (lambda: StarDense(["a", "a"], 3), "`domains` must be names, at least one and each once"),
         (lambda: Star([]), "`domains` must be names"),
+        (lambda: Star(["a"], ()), "`units` must be positive integers"),
         (lambda: DomainExperts(["a"], shared=0), "`experts` must be positive integers"),
         (lambda: GateUnit(0), "`units` must be a positive integer"),
         (lambda: PPNet(["a"], ()), "`units` must be positive integers"),
