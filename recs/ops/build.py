@@ -25,6 +25,8 @@ from recs.errors import explain
 
 SOURCES = pathlib.Path(__file__).parent / "cc"
 BRIDGE = "tensorflow_bridge.cc"
+# Of what knows no TensorFlow.
+ENGINE_FOLDERS = ("optimizers", "softmax", "table")
 LIBRARY = "librecs_ops.so"
 
 # -ffp-contract=off: the same bits on machines with and without fused multiply-add.
@@ -158,9 +160,7 @@ def _compile_and_link(compiler: str, target: pathlib.Path, warnings_as_errors: b
     extra = list(WARNINGS) if warnings_as_errors else []
     # Headers come with the C++ dialect TensorFlow was built with; the engine needs only that.
     dialect = [f for f in flags if f.startswith(("-std", "--std", "-D_GLIBCXX"))]
-    engine = [
-        p for folder in ("table", "optimizers") for p in sorted((SOURCES / folder).glob("*.cc"))
-    ]
+    engine = [p for folder in ENGINE_FOLDERS for p in sorted((SOURCES / folder).glob("*.cc"))]
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         # The bridge takes longest, so it goes first.
         jobs = [(SOURCES / BRIDGE, [*BRIDGE_FLAGS, *flags])]

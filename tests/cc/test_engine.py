@@ -73,9 +73,8 @@ class Builder:
         self._common = version.stdout + b"".join(p.read_bytes() for p in headers)
 
     def program(self, name: str, variant: Variant) -> pathlib.Path:
-        engine = [
-            p for part in ("table", "optimizers") for p in (build.SOURCES / part).glob("*.cc")
-        ]
+        folders = (build.SOURCES / part for part in build.ENGINE_FOLDERS)
+        engine = [p for folder in folders for p in folder.glob("*.cc")]
         jobs = [(source, variant.engine) for source in sorted(engine)]
         jobs += [(HERE / source, variant.tests) for source in PROGRAMS[name]]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:

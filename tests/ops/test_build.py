@@ -48,7 +48,7 @@ def test_all_sources_are_compiled_once_and_linked(compiler, tmp_path):
     assert library.is_relative_to(tmp_path / "cache")
     assert library.read_text() == "built\n"
     commands = calls(tmp_path)
-    engine = [p for part in ("table", "optimizers") for p in (build.SOURCES / part).glob("*.cc")]
+    engine = [p for part in build.ENGINE_FOLDERS for p in (build.SOURCES / part).glob("*.cc")]
     for source in [build.SOURCES / build.BRIDGE, *engine]:
         assert sum(f"-c {source} " in command for command in commands) == 1, source
     assert len(commands) == len(engine) + 2

@@ -16,6 +16,9 @@ from recs.layers.factorized_top_k.top_k import TopK, after_check
 # Candidates that are scored in one step, by the number of queries: fewer would be merged too often,
 # more would take too much memory.
 FEWEST_AT_ONCE, MOST_AT_ONCE = 2048, 2**16
+# What an error from within the pipeline is known by.
+_TOO_FEW = "must have at least `k` candidates"
+_NOT_FINITE = "Candidates must be finite"
 
 
 @dataclasses.dataclass
@@ -51,7 +54,8 @@ class Streaming(TopK):
     the dataset has them, or row numbers in int32.
 
     Raises:
-        ValueError: when there is no index, or a batch is smaller than `k` and must not be.
+        ValueError: when there is no index, a candidate is NaN or infinite, or a batch is smaller
+            than `k` and must not be; in a `tf.function` that is an `InvalidArgumentError`.
         NotImplementedError: by `index`, which takes no matrix here.
 
     Example:
@@ -171,7 +175,7 @@ class Streaming(TopK):
             batch = batch if isinstance(batch, tuple) else (batch,)
             rows = tf.shape(batch[-1])[0]
             ids = batch[0] if named else first + tf.range(rows)
-            scores = self._compute_score(queries, tf.cast(batch[-1], queries.dtype))
+            scores = self._compute_score(queries, self._finite(batch[-1], queries.dtype))
             scores = tf.cast(scores, queries.dtype)
             if inclusions is not None:
                 scores = inclusion.among(scores, _named(ids, inclusions))
@@ -204,6 +208,13 @@ class Streaming(TopK):
         rows = tf.clip_by_value(rows, FEWEST_AT_ONCE, MOST_AT_ONCE)
         return dataset.rebatch(tf.cast(rows, tf.int64))
 
+    def _finite(self, candidates: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+        """Returns candidates, of which there are none without an order."""
+        candidates = tf.cast(candidates, dtype)
+        check = tf.debugging.Assert(tf.reduce_all(tf.math.is_finite(candidates)), [_NOT_FINITE])
+        with tf.control_dependencies([] if check is None else [check]):
+            return tf.identity(candidates)
+
     def _best(self, scores: tf.Tensor, k: Any, what: str) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the `k` best columns and where they were."""
         columns = tf.shape(scores)[1]
@@ -212,7 +223,7 @@ class Streaming(TopK):
         else:
             message = explain(
                 what,
-                rule="must have at least `k` candidates",
+                rule=_TOO_FEW,
                 received="fewer",
                 where=self._where,
                 remedy="Batch more, drop the remainder, or set `handle_incomplete_batches=True`.",
@@ -223,13 +234,23 @@ class Streaming(TopK):
     def _explained(self, error: Exception) -> Exception:
         """Returns the house's error in place of a failed assertion inside the pipeline."""
         text = str(error)
-        start = text.find("must have at least `k` candidates")
+        if _NOT_FINITE in text:
+            return ValueError(
+                explain(
+                    "Candidates",
+                    rule="must be finite",
+                    received="NaN or infinity in a batch",
+                    where=self._where,
+                    remedy="Find where the model that embeds them diverged.",
+                )
+            )
+        start = text.find(_TOO_FEW)
         if start < 0:
             return error
         return ValueError(
             explain(
                 "A batch of candidates",
-                rule="must have at least `k` candidates",
+                rule=_TOO_FEW,
                 received=text[start:][:200],
                 where=self._where,
                 remedy="Batch more, drop the remainder, or set `handle_incomplete_batches=True`.",
@@ -267,7 +288,20 @@ def _counted(first: tf.Tensor, batch: Any) -> tuple[tf.Tensor, Any]:
 
 
 def _named(ids: tf.Tensor, inclusions: tf.Tensor) -> tf.Tensor:
-    """Returns which ids `(candidates,)` each row of inclusions names, `(batch, candidates)`."""
+    """Returns which ids `(candidates,)` each row of inclusions names, `(batch, candidates)`.
+
+    By numbering what is equal: comparing each with each would take a matrix a candidate.
+    """
     if ids.dtype != inclusions.dtype:
         ids, inclusions = tf.cast(ids, tf.int64), tf.cast(inclusions, tf.int64)
-    return tf.reduce_any(inclusions[:, :, tf.newaxis] == ids, axis=1)
+    count, shape = tf.shape(ids)[0], tf.shape(inclusions)
+    numbers = tf.unique(tf.concat([ids, tf.reshape(inclusions, [-1])], axis=0)).idx
+    # Ids were numbered first, so what is none of them has a number of at least their count.
+    wanted = tf.minimum(tf.reshape(numbers[count:], shape), count)
+    rows = tf.broadcast_to(tf.range(shape[0])[:, tf.newaxis], shape)
+    named = tf.scatter_nd(
+        tf.stack([rows, wanted], axis=-1),
+        tf.ones(shape, tf.int32),
+        tf.stack([shape[0], count + 1]),
+    )
+    return tf.gather(named > 0, numbers[:count], axis=1)

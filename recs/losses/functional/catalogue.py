@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from recs.losses.functional.chunks import sum_over_chunks
 from recs.losses.functional.score_sums import are_moderate, log_sum_exp
+from recs.ops.softmax import has_softmax_loss, softmax_loss
 
 
 def catalogue_softmax(
@@ -31,11 +32,15 @@ def catalogue_softmax(
         weight: `(queries,)`.
         with_gradient: whether the gradient is going to be asked for.
     """
+    if queries.dtype == tf.float32 and has_softmax_loss():
+        own = tf.reduce_sum(weight * tf.reduce_sum(queries * positive, axis=1))
+        total = softmax_loss(queries, catalogue, weight=weight, with_gradient=with_gradient)
+        return total - own
     moderate = tf.cast(are_moderate(queries, catalogue), tf.bool)
 
     def chunk(rows: Sequence[tf.Tensor], shared: Sequence[tf.Tensor], _: Any) -> tf.Tensor:
         some, own, weights = rows
-        total, _ = log_sum_exp(some, shared[0], lambda scores: None, shared[1], -1e36, None)
+        total = log_sum_exp(some, shared[0], lambda scores: None, shared[1], -1e36)
         return tf.reduce_sum(weights * (total - tf.reduce_sum(some * own, axis=1)))
 
     columns = catalogue.shape[0] or tf.shape(catalogue)[0]

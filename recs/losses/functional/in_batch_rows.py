@@ -14,6 +14,7 @@ from recs.losses.functional import in_batch
 from recs.losses.functional.chunks import sum_over_chunks
 from recs.losses.functional.hardest import at_least
 from recs.losses.functional.score_sums import are_moderate, log_sum_exp
+from recs.ops.softmax import has_softmax_loss, softmax_loss
 
 # From positives `(rows,)`, negatives `(rows, columns)`, which of them count, and the logs of the
 # probabilities of both, or None: the loss of each row.
@@ -55,6 +56,8 @@ class Rows:
 
     def softmax(self, with_gradient: bool) -> tf.Tensor:
         """Returns `sum_i w_i * (log(e^p_i + sum_j e^n_ij) - p_i)`, all corrected by `-log q`."""
+        if self._suits_one_op():
+            return self._softmax_in_one_op(with_gradient)
         if len(self.queries.shape) == 3:
             return self.sum_of(_softmax_of_scores, with_gradient)
         queries, own, negatives = self.queries, self.own, self.negatives
@@ -66,6 +69,24 @@ class Rows:
         with_own = dataclasses.replace(self, queries=queries, own=own, negatives=negatives)
         moderate = are_moderate(queries, negatives)
         return with_own._sum(_softmax_chunk, with_gradient, {"moderate": moderate})
+
+    def _suits_one_op(self) -> bool:
+        further = (self.mask, self.explicit, self.hardest)
+        plain = len(self.queries.shape) == 2 and all(one is None for one in further)
+        return plain and self.queries.dtype == tf.float32 and has_softmax_loss()
+
+    def _softmax_in_one_op(self, with_gradient: bool) -> tf.Tensor:
+        bias = None if self.log_probability is None else -self.log_probability[1]
+        return softmax_loss(
+            self.queries,
+            self.negatives,
+            bias=bias,
+            weight=self.weight,
+            positive=self._positive(),
+            numbers=self.numbers,
+            without_diagonal=self.in_batch,
+            with_gradient=with_gradient,
+        )
 
     def sum_of(self, loss: RowLoss, with_gradient: bool) -> tf.Tensor:
         """Returns `sum_i w_i * loss_i` of a loss of scores.
@@ -155,20 +176,11 @@ def _softmax_chunk(part: dict[str, Any], first: Any, in_batch_: bool, hardest: A
     queries, own = part["queries"], part["own"]
     positive = tf.reduce_sum(queries * own, axis=1)
     low = in_batch.large_negative(queries.dtype.name)
-    # With the own candidate in the sum there is nothing to be told apart.
-    whole = in_batch_ and hardest is None and not {"own_number", "mask", "explicit"} & part.keys()
 
     def keep(scores: tf.Tensor) -> tf.Tensor | None:
-        return None if whole else _kept(part, scores, first, in_batch_, hardest)
+        return _kept(part, scores, first, in_batch_, hardest)
 
-    total, single = log_sum_exp(
-        queries, part["negatives"], keep, part["moderate"], low, first if whole else None
-    )
-    if whole:
-        # The value is the matrix product's, so that a loss is negative by no rounding; the gradient
-        # takes the short way.
-        loss = total - (positive + tf.stop_gradient(single - positive))
-        return loss + tf.stop_gradient(tf.nn.relu(loss) - loss)
+    total = log_sum_exp(queries, part["negatives"], keep, part["moderate"], low)
     if "mask" in part:
         positive = tf.where(_of_own(part["mask"], first), positive, low)
     if "explicit" in part:

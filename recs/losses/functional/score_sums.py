@@ -25,12 +25,12 @@ def are_moderate(queries: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
 
 
 def log_sum_exp(
-    queries: tf.Tensor, candidates: tf.Tensor, keep: Keep, moderate: Any, low: float, first: Any
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns `log sum_j keep_ij * exp(q_i . c_j)`, and the score of row `i` in column `first + i`.
+    queries: tf.Tensor, candidates: tf.Tensor, keep: Keep, moderate: Any, low: float
+) -> tf.Tensor:
+    """Returns `log sum_j keep_ij * exp(q_i . c_j)`, `(rows,)`.
 
     The gradient needs the exponentials, which are computed once, and their sum: three matrix
-    products in all, and no softmax. By way of the single scores there is no gradient.
+    products in all, and no softmax.
 
     Args:
         queries: `(rows, dim)`.
@@ -38,9 +38,6 @@ def log_sum_exp(
         keep: Which scores count.
         moderate: Whether scores need no shift, a scalar bool; see `are_moderate`.
         low: What the log of no candidates at all is.
-        first: The column of the first row's single score; None for no single scores.
-
-    Shapes: -> `(rows,)` twice.
     """
 
     @tf.custom_gradient
@@ -49,19 +46,15 @@ def log_sum_exp(
         powers, shift = _exponentials(scores, keep(scores), moderate)
         sums = tf.reduce_sum(powers, axis=1, keepdims=True)
         result = tf.maximum(shift + tf.math.log(sums), tf.cast(low, sums.dtype))[:, 0]
-        single = tf.zeros_like(result)
-        if first is not None:
-            columns = first + tf.range(tf.shape(scores)[0])
-            single = tf.gather(scores, columns, batch_dims=1)
 
-        def gradient(upstream: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             scale = tf.math.divide_no_nan(upstream[:, tf.newaxis], sums)
             return (
                 scale * tf.matmul(powers, candidates),
                 tf.matmul(powers, scale * queries, transpose_a=True),
             )
 
-        return (result, single), gradient
+        return result, gradient
 
     return run(queries, candidates)
 

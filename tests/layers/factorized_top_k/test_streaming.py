@@ -63,6 +63,17 @@ def test_incomplete_batches_can_be_refused(data, traced):
     assert whole(data[0])[0].shape == (5, 4)
 
 
+@pytest.mark.parametrize("traced", [False, True])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_candidates_without_an_order_are_refused(data, traced, bad):
+    data[1][17, 1] = bad
+    index = _stream(data[1], 5, k=4)
+    call = tf.function(lambda q: index(q)) if traced else index
+    kind = tf.errors.InvalidArgumentError if traced else ValueError
+    with pytest.raises(kind, match="andidates must be finite"):
+        call(data[0])
+
+
 def test_k_may_be_a_tensor(data):
     index = _stream(data[1], 7)
     assert index(data[0], k=tf.constant(6))[0].shape == (5, 6)
