@@ -10,6 +10,9 @@ import tensorflow as tf
 from recs.data.ids import codes
 from recs.data.interactions import Interactions
 
+# Of a user's items; those before count for less than a thousandth.
+_NEWEST = 10
+
 
 class BipartiteGraph:
     """Users and items as nodes, an edge where a user took an item.
@@ -19,7 +22,8 @@ class BipartiteGraph:
     `A_ui = 1 / sqrt(edges(u) edges(i))`.
 
     Args:
-        data: Interactions; repeated ones are one edge.
+        data: Interactions; repeated ones are one edge. A user's are in the order of time where
+            there is a timestamp, else of `data`.
     """
 
     def __init__(self, data: Interactions) -> None:
@@ -29,7 +33,9 @@ class BipartiteGraph:
         degrees = [np.bincount(edges[:, side]) for side in (0, 1)]
         weights = 1 / np.sqrt(degrees[0][edges[:, 0]] * degrees[1][edges[:, 1]])
         back = np.lexsort([edges[:, 0], edges[:, 1]])
+        newest = _newest(users, items, data.timestamp)
         with tf.init_scope():
+            self._newest = _matrix(*newest, (len(self.users), len(self.items)))
             self._to_users = _matrix(edges, weights, (len(self.users), len(self.items)))
             self._to_items = _matrix(
                 edges[back][:, ::-1], weights[back], (len(self.items), len(self.users))
@@ -49,6 +55,30 @@ class BipartiteGraph:
             _product(self._to_users, self._to_items, items),
             _product(self._to_items, self._to_users, users),
         )
+
+    def newest(self, items: tf.Tensor) -> tf.Tensor:
+        """Returns for each user the mean of their newest items, each half the weight of its next.
+
+        Args:
+            items: `(items, dim)` float32, in the order of `items`.
+        """
+        return _rows_product(self._newest, items)
+
+
+def _newest(
+    users: np.ndarray, items: np.ndarray, timestamp: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns pairs of a user and one of their newest items, sorted, and what each counts."""
+    order = np.lexsort([users] if timestamp is None else [timestamp, users])
+    users, items = users[order], items[order]
+    count = np.bincount(users)
+    back = np.cumsum(count)[users] - 1 - np.arange(len(users))
+    last = back < _NEWEST
+    pairs, which = np.unique(
+        np.stack([users[last], items[last]], axis=1), axis=0, return_inverse=True
+    )
+    weights = np.bincount(which.reshape(-1), 0.5 ** back[last])
+    return pairs, weights / np.bincount(pairs[:, 0], weights)[pairs[:, 0]]
 
 
 def places(ids: tf.Tensor, among: tf.Tensor) -> tf.Tensor:

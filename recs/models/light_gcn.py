@@ -68,6 +68,10 @@ class LightGCN(TwoTower):
             to `0.0`.
         recency: float, the `r` above. 0 counts a user's old and new items alike; for users who will
             be asked what comes next, 2 or 3 serve better. Defaults to `0.0`.
+        last_items: float, at least 0. With it a user's vector, once trained, has the mean of their
+            newest items' vectors added, times this, and is normalized again; the newest item is
+            half of that mean, the one before a quarter. Who is asked what comes next is nearer to
+            where they were last. Defaults to `0.0`.
         stddev: float, positive. Of the normal distribution of the initial embeddings. Lengths do
             not matter for scores, but make a step of an optimizer turn a vector less. Defaults to
             `0.1`.
@@ -113,6 +117,7 @@ class LightGCN(TwoTower):
         popularity: float = 0.0,
         user_weight: float = 0.0,
         recency: float = 0.0,
+        last_items: float = 0.0,
         stddev: float = 0.1,
         id_dtype: str = "string",
         seed: int | None = None,
@@ -121,6 +126,7 @@ class LightGCN(TwoTower):
         _check(num_layers=(num_layers, num_layers >= 0, "at least 0"))
         _check(temperature=(temperature, temperature > 0, "positive"))
         _check(stddev=(stddev, stddev > 0, "positive"))
+        _check(last_items=(last_items, last_items >= 0, "at least 0"))
         super().__init__(
             user=user,
             item=item,
@@ -142,6 +148,7 @@ class LightGCN(TwoTower):
             "popularity": popularity,
             "user_weight": user_weight,
             "recency": recency,
+            "last_items": last_items,
             "stddev": stddev,
             "id_dtype": id_dtype,
             "seed": seed,
@@ -152,6 +159,7 @@ class LightGCN(TwoTower):
         self.popularity_weight = popularity
         self.user_weight = user_weight
         self.recency = recency
+        self.last_items = last_items
         # The towers hold what was computed; it is these tables that learn.
         self.query_tower.trainable = False
         self.candidate_tower.trainable = False
@@ -223,6 +231,12 @@ class LightGCN(TwoTower):
             ops.concatenate([items, bias], axis=1),
         )
 
+    def _with_last_items(self, graph: BipartiteGraph, users: Any, items: Any) -> Any:
+        """Returns the users' vectors, moved towards those of their newest items."""
+        if not self.last_items:
+            return users
+        return ops.normalize(users + self.last_items * graph.newest(items), axis=-1)
+
     def _known_graph(self) -> BipartiteGraph:
         if self._graph is None:
             raise ValueError(
@@ -247,10 +261,10 @@ class LightGCN(TwoTower):
             titles: a title for each. Defaults to `None`: those of `Items`, or none.
         """
         if self._graph is not None:
-            vectors = self._vectors(self._graph, training=False)
             dim = self.user_embedding.output_dim
             users, vectors = self._vectors(self._graph, training=False)
-            _write(self.query_tower.embedding, self._graph.users, users[:, :dim])
+            users = self._with_last_items(self._graph, users[:, :dim], vectors[:, :dim])
+            _write(self.query_tower.embedding, self._graph.users, users)
             _write(self.candidate_tower.embedding, self._graph.items, vectors[:, :dim])
             if self.candidate_tower.bias_embedding is not None:
                 _write(self.candidate_tower.bias_embedding, self._graph.items, vectors[:, dim:])

@@ -115,6 +115,24 @@ def test_its_vectors_are_those_that_were_spread():
     assert answer.ids.tolist() == np.array(ITEMS)[best].tolist()
 
 
+@pytest.mark.parametrize("timed", [False, True])
+def test_users_move_towards_their_newest_items(timed):
+    model, users, items = with_embeddings(num_layers=1, popularity=0.5, last_items=0.7)
+    if timed:  # the other way round
+        model.set_graph(Interactions({**LOG.columns, "timestamp": np.arange(8)[::-1].copy()}))
+    expected, vectors = (x.numpy() for x in dense_vectors(users, items, 1))
+    for row, user in enumerate(USERS):
+        own = LOG.item[LOG.user == user]
+        own = own if timed else own[::-1]
+        shares = 0.5 ** np.arange(len(own))
+        places = [ITEMS.index(item) for item in own]
+        expected[row] += 0.7 * np.average(vectors[places], axis=0, weights=shares)
+        expected[row] /= np.linalg.norm(expected[row])
+    model.index(ITEMS)
+    # The last number of a query is what the popularity of a candidate is multiplied by.
+    np.testing.assert_allclose(model.query_vectors(USERS)[:, :3], expected, atol=1e-6)
+
+
 def test_popular_items_come_first_where_cosines_are_near():
     model, users, items = with_embeddings(num_layers=1, popularity=2.0)
     scores = dense_scores(users, items, 1, 2.0).numpy()
@@ -154,7 +172,9 @@ def test_a_new_graph_counts_at_once():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"num_layers": -1}, {"temperature": 0.0}, {"stddev": 0.0}], ids=str
+    "wrong",
+    [{"num_layers": -1}, {"temperature": 0.0}, {"stddev": 0.0}, {"last_items": -0.1}],
+    ids=str,
 )
 def test_wrong_arguments(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
