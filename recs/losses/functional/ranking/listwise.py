@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import tensorflow as tf
 from keras import ops
 
 from recs.losses.functional.ranking import order
@@ -17,8 +18,6 @@ EPSILON = 1e-10
 LOG_EPSILON = math.log(EPSILON)
 # No score of a list counts as further below the largest: e^-650 is near the end of float64.
 FURTHEST = 650.0
-# Lists are not longer than that.
-LONGEST = 2**20
 # No softmax in float32 notices it, and no sum overflows with it.
 LOWEST = -1e30
 
@@ -97,24 +96,8 @@ def group_bounds(labels: Any, valid: Any) -> tuple[Any, Any]:
         labels: `(batch, list)`, descending, the invalid last.
         valid: `(batch, list)`.
     """
-    size = ops.shape(labels)[1]
-    keys = padded(labels, valid, LOWEST)
-    new = ops.pad(ops.not_equal(keys[:, 1:], keys[:, :-1]), ((0, 0), (1, 0)))
-    place = ops.zeros_like(labels, dtype="int32") + ops.arange(size, dtype="int32")[None]
-    start = ops.where(new, place, ops.zeros_like(place))
-    end = ops.where(new, place, ops.full_like(place, size))
-    # The largest so far, and the smallest from here: twice as far with every step.
-    shift, furthest = 1, size if isinstance(size, int) else LONGEST
-    while shift < furthest:
-        start = ops.maximum(start, ops.pad(start, ((0, 0), (shift, 0)))[:, :size])
-        shift *= 2
-    end = ops.pad(end, ((0, 0), (0, 1)), constant_values=size)[:, 1:]
-    shift = 1
-    while shift < furthest:
-        later = ops.pad(end, ((0, 0), (0, shift)), constant_values=size)[:, shift:]
-        end = ops.minimum(end, later)
-        shift *= 2
-    return start, end
+    keys = -padded(labels, valid, LOWEST)
+    return tf.searchsorted(keys, keys, side="left"), tf.searchsorted(keys, keys, side="right")
 
 
 def at_bounds(x: Any, bounds: tuple[Any, ...]) -> tuple[Any, ...]:
