@@ -23,7 +23,7 @@ HERE = pathlib.Path(__file__).parent
 SLOW = pytest.mark.slow
 
 # Multiversioned functions are chosen before a sanitizer is ready.
-SANITIZED = ("-O1", "-g", "-DRECS_NO_MULTIVERSIONING", "-ffp-contract=off")
+SANITIZED = ("-O1", "-g1", "-DRECS_NO_MULTIVERSIONING", "-ffp-contract=off")
 
 
 @dataclasses.dataclass(frozen=True)

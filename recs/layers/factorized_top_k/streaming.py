@@ -10,12 +10,17 @@ import tensorflow as tf
 
 from recs.errors import explain
 from recs.layers.factorized_top_k import inclusion
-from recs.layers.factorized_top_k.best import SCORES_AT_ONCE, best_columns, count_rows_above
+from recs.layers.factorized_top_k.best import (
+    COLUMNS_AT_ONCE,
+    SCORES_AT_ONCE,
+    best_columns,
+    best_rows,
+    count_rows_above,
+)
 from recs.layers.factorized_top_k.top_k import TopK, after_check
 
-# Candidates that are scored in one step, by the number of queries: fewer would be merged too often,
-# more would take too much memory.
-FEWEST_AT_ONCE, MOST_AT_ONCE = 2048, 2**16
+# Candidates that are scored by all queries at once; fewer would be merged too often.
+FEWEST_AT_ONCE = 2048
 # What an error from within the pipeline is known by.
 _TOO_FEW = "must have at least `k` candidates"
 _NOT_FINITE = "Candidates must be finite"
@@ -33,8 +38,9 @@ class Streaming(TopK):
     """The `k` best candidates of a dataset, found batch by batch.
 
     For corpora that do not fit into memory as embeddings, and for evaluation while the model
-    changes: candidates are encoded as they are read, in the batches of the dataset. Several
-    thousand at a time are scored, and their `k` best merged with the best so far.
+    changes: candidates are encoded as they are read, in the batches of the dataset. Tens of
+    thousands at a time are scored, by some queries after the other, and their `k` best merged with
+    the best so far.
 
     A corpus of fewer than `k` candidates gives fewer columns. State: none; the dataset is not
     saved, so a reloaded layer has to be given it again.
@@ -153,7 +159,7 @@ class Streaming(TopK):
             rows = tf.cast(batch[-1], queries.dtype)
             return count_rows_above(lambda some: self._compute_score(queries, some), rows, limits)
 
-        counts = self._large_batches(dataset, queries).map(
+        counts = self._large_batches(dataset).map(
             count, num_parallel_calls=self._num_parallel_calls
         )
         return counts.reduce(tf.zeros(tf.shape(limits), tf.int32), tf.add)
@@ -175,8 +181,12 @@ class Streaming(TopK):
             batch = batch if isinstance(batch, tuple) else (batch,)
             rows = tf.shape(batch[-1])[0]
             ids = batch[0] if named else first + tf.range(rows)
-            scores = self._compute_score(queries, self._finite(batch[-1], queries.dtype))
-            scores = tf.cast(scores, queries.dtype)
+            candidates = self._finite(batch[-1], queries.dtype)
+            if inclusions is None and self._handle_incomplete_batches:
+                some = tf.minimum(k, rows)
+                scores, order = best_rows(self._compute_score, queries, candidates, some)
+                return tf.cast(scores, queries.dtype), tf.gather(ids, order)
+            scores = tf.cast(self._compute_score(queries, candidates), queries.dtype)
             if inclusions is not None:
                 scores = inclusion.among(scores, _named(ids, inclusions))
             scores, order = self._best(scores, k, "The batch of candidates")
@@ -192,7 +202,8 @@ class Streaming(TopK):
 
         empty = tf.stack([tf.shape(queries)[0], 0])
         start = (tf.zeros(empty, queries.dtype), _no_ids(empty, id_dtype))
-        counted = self._large_batches(dataset, queries).scan(tf.constant(0), _counted)
+        at_once = None if inclusions is None else tf.shape(queries)[0]
+        counted = self._large_batches(dataset, at_once).scan(tf.constant(0), _counted)
         scored = counted.map(best_of_batch, num_parallel_calls=self._num_parallel_calls)
         try:
             scores, ids = scored.reduce(start, merge)
@@ -200,12 +211,21 @@ class Streaming(TopK):
             raise self._explained(error) from error
         return scores, ids
 
-    def _large_batches(self, dataset: tf.data.Dataset, queries: tf.Tensor) -> tf.data.Dataset:
-        """Returns the dataset in batches worth a call, where it does not matter how it came."""
+    def _large_batches(
+        self, dataset: tf.data.Dataset, at_once: tf.Tensor | None = None
+    ) -> tf.data.Dataset:
+        """Returns the dataset in batches worth a call, where it does not matter how it came.
+
+        Args:
+            dataset: the candidates.
+            at_once: by how many queries each batch is scored at once. Defaults to `None`: by some
+                after the other.
+        """
         if not self._handle_incomplete_batches:
             return dataset
-        rows = SCORES_AT_ONCE // tf.maximum(tf.shape(queries)[0], 1)
-        rows = tf.clip_by_value(rows, FEWEST_AT_ONCE, MOST_AT_ONCE)
+        rows = tf.constant(COLUMNS_AT_ONCE)
+        if at_once is not None:
+            rows = tf.clip_by_value(SCORES_AT_ONCE // tf.maximum(at_once, 1), FEWEST_AT_ONCE, rows)
         return dataset.rebatch(tf.cast(rows, tf.int64))
 
     def _finite(self, candidates: tf.Tensor, dtype: tf.DType) -> tf.Tensor:

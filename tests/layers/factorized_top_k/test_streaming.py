@@ -23,7 +23,9 @@ def _stream(rows, batch, **options):
 
 @pytest.mark.parametrize("batch", [1, 4, 23, 100])
 @pytest.mark.parametrize("k", [1, 5, 23])
-def test_agrees_with_brute_force(data, batch, k):
+@pytest.mark.parametrize("at_once", [6, 2**16], ids=["merged", "at once"])
+def test_agrees_with_brute_force(data, batch, k, at_once, monkeypatch):
+    monkeypatch.setattr("recs.layers.factorized_top_k.streaming.COLUMNS_AT_ONCE", at_once)
     scores, ids = _stream(data[1], batch, k=k)(data[0])
     want = BruteForce(k=k).index(data[1])(data[0])
     np.testing.assert_allclose(scores, want[0], rtol=1e-6)
