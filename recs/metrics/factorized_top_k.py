@@ -202,9 +202,10 @@ class FactorizedTopK(Factorized):
         if found is None:
             return None
         own, margin = _own_scores(queries, found[0])
-        above = self._candidates.count_higher(queries, own + margin)
+        limits = tf.stack([own + margin, own - margin - 1e-30], axis=1)
+        above, not_below = tf.unstack(self._candidates.count_higher(queries, limits), axis=1)
         # The true candidate itself is among these, and what equals it, also where all is zero.
-        not_below = self._candidates.count_higher(queries, own - margin - 1e-30) - 1
+        not_below -= 1
         open_ = tf.reduce_any(tf.stack([(above < k) & (not_below >= k) for k in self._ks]), axis=0)
         rows = tf.where(open_ & found[1])
         again = self._hits_by_id(tf.gather(queries, rows[:, 0]), tf.gather(true_ids, rows[:, 0]))

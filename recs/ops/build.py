@@ -26,7 +26,7 @@ from recs.errors import explain
 SOURCES = pathlib.Path(__file__).parent / "cc"
 BRIDGE = "tensorflow_bridge.cc"
 # Of what knows no TensorFlow.
-ENGINE_FOLDERS = ("optimizers", "softmax", "table")
+ENGINE_FOLDERS = ("optimizers", "scores", "table")
 LIBRARY = "librecs_ops.so"
 
 # -ffp-contract=off: the same bits on machines with and without fused multiply-add.

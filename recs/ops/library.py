@@ -26,3 +26,22 @@ def ops() -> Any:
         except tf.errors.NotFoundError:
             pass  # made for another TensorFlow: its symbols are missing here
     return tf.load_op_library(str(build.build()))
+
+
+@functools.cache
+def suits_tensors() -> bool:
+    """Returns whether the op's library is to be used where TensorFlow's ops could do as well.
+
+    That is where it can be built, and no tensor is on another device.
+    """
+    import tensorflow as tf
+
+    from recs.ops.build import BuildError
+
+    if tf.config.list_logical_devices("GPU"):
+        return False
+    try:
+        ops()
+    except BuildError:
+        return False
+    return True

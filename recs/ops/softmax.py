@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-
 import tensorflow as tf
 
-from recs.ops.build import BuildError
 from recs.ops.library import ops
-
-
-@functools.cache
-def has_softmax_loss() -> bool:
-    """Returns whether to use the op: it can be built, and nothing is on another device."""
-    if tf.config.list_logical_devices("GPU"):
-        return False
-    try:
-        ops()
-    except BuildError:
-        return False
-    return True
 
 
 def softmax_loss(

@@ -1,15 +1,16 @@
-#include "softmax/softmax_loss.h"
+#include "scores/softmax_loss.h"
 
 #include <cmath>
 #include <limits>
 
+#include "kernels_here.h"
 #include "support.h"
 
 namespace recs::testing {
 namespace {
 
-using softmax::Problem;
-using softmax::Solution;
+using scores::Problem;
+using scores::Solution;
 
 constexpr float kLowest = -1e30f;
 
@@ -61,11 +62,11 @@ Found Room(const Problem& problem) {
   return found;
 }
 
-Found Solved(const Problem& problem, const softmax::TileKernels& kernels, int threads,
+Found Solved(const Problem& problem, const scores::TileKernels& kernels, int threads,
              bool with_gradient = true) {
   Found found = Room(problem);
   ThreadExecutor executor(threads);
-  softmax::Solve(problem, kernels, executor,
+  scores::Solve(problem, kernels, executor,
                  {found.losses.data(), with_gradient, found.d_queries.data(),
                   found.d_candidates.data(), found.d_positives.data(),
                   problem.bias == nullptr ? nullptr : found.d_bias.data()});
@@ -124,7 +125,7 @@ void CheckNear(const std::vector<float>& found, const std::vector<float>& expect
   }
 }
 
-void CheckSolution(const Problem& problem, const softmax::TileKernels& kernels, int threads) {
+void CheckSolution(const Problem& problem, const scores::TileKernels& kernels, int threads) {
   const Found expected = Expected(problem), found = Solved(problem, kernels, threads);
   // A score is off by its size's rounding, and an exponential by as much of itself.
   double largest = 0;
@@ -146,21 +147,9 @@ void CheckSolution(const Problem& problem, const softmax::TileKernels& kernels, 
   CheckNear(Solved(problem, kernels, threads, false).losses, expected.losses, tolerance);
 }
 
-// All that this processor can run.
-std::vector<const softmax::TileKernels*> Kernels() {
-  std::vector<const softmax::TileKernels*> kernels = {softmax::PortableKernels()};
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    kernels.push_back(softmax::Avx2Kernels());
-  }
-  if (__builtin_cpu_supports("avx512f")) kernels.push_back(softmax::Avx512Kernels());
-#endif
-  return kernels;
-}
-
 TEST(SoftmaxLossByItsFormula) {
   Random random(1);
-  for (const softmax::TileKernels* kernels : Kernels()) {
+  for (const scores::TileKernels* kernels : KernelsHere()) {
     for (int64_t dim : {1, 5, 16, 64, 65, 90}) {
       for (int options = 0; options < 32; ++options) {
         const int64_t rows = 1 + random.Below(40), columns = rows + random.Below(150);
@@ -189,12 +178,12 @@ TEST(SoftmaxLossOfManyBlocks) {
   Given given = Make(random, 250, 20000, 3, 0.5f);
   given.problem.positives = given.positives.data();
   given.problem.without_diagonal = true;
-  CheckSolution(given.problem, softmax::BestKernels(), 3);
+  CheckSolution(given.problem, scores::BestKernels(), 3);
 }
 
 TEST(SoftmaxLossOfNothing) {
   Random random(3);
-  for (const softmax::TileKernels* kernels : Kernels()) {
+  for (const scores::TileKernels* kernels : KernelsHere()) {
     for (const auto& [rows, columns] : {std::pair{0, 5}, std::pair{5, 0}, std::pair{1, 1}}) {
       Given given = Make(random, rows, columns, 4, 1);
       given.problem.without_diagonal = true;
@@ -209,7 +198,7 @@ TEST(SoftmaxLossOfNothing) {
 TEST(SoftmaxLossIsNanWhereScoresAre) {
   Random random(4);
   const float infinity = std::numeric_limits<float>::infinity();
-  for (const softmax::TileKernels* kernels : Kernels()) {
+  for (const scores::TileKernels* kernels : KernelsHere()) {
     for (float bad : {std::numeric_limits<float>::quiet_NaN(), infinity}) {
       Given given = Make(random, 9, 70, 8, 1);
       given.problem.positives = given.positives.data();

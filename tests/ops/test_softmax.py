@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from recs.losses import InBatchSoftmax
 from recs.losses.functional import in_batch_rows
-from recs.ops.softmax import has_softmax_loss, softmax_loss
+from recs.ops.library import suits_tensors
+from recs.ops.softmax import softmax_loss
 from recs.tasks import Retrieval
 
 ROWS, COLUMNS, DIM = 70, 150, 10
@@ -79,14 +80,14 @@ def test_value_and_gradients(given, names, with_gradient, size):
 
 def test_a_task_uses_it_and_gives_the_same(given, monkeypatch):
     """Beside the way of tasks that cannot: on another device, or without a compiler."""
-    assert has_softmax_loss()
+    assert suits_tensors()
     queries = tf.constant(given["queries"], tf.float32)
     candidates = tf.constant(given["candidates"], tf.float32)
     ids = np.arange(COLUMNS) % 40
     found = []
     for one_op in (True, False):
         if not one_op:
-            monkeypatch.setattr(in_batch_rows, "has_softmax_loss", lambda: False)
+            monkeypatch.setattr(in_batch_rows, "suits_tensors", lambda: False)
         task = Retrieval(InBatchSoftmax(0.3), remove_accidental_hits=True)
         with tf.GradientTape() as tape:
             tape.watch([queries, candidates])

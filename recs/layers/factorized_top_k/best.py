@@ -126,7 +126,14 @@ def _best_of_some(
 
 
 def count_above(scores: tf.Tensor, limits: tf.Tensor) -> tf.Tensor:
-    """Returns how many scores `(rows, columns)` are not at most the limit of their row, int32."""
+    """Returns how many scores `(rows, columns)` are not at most the limits of their row, int32.
+
+    Args:
+        scores: `(rows, columns)`.
+        limits: `(rows,)`, or `(rows, limits)` with a known number of limits.
+    """
+    if limits.shape.rank == 2:
+        return tf.stack([count_above(scores, one) for one in tf.unstack(limits, axis=1)], axis=1)
     at_most = tf.cast(scores <= limits[:, tf.newaxis], tf.float32)
     # Sums of floats are vectorized, and exact for as many columns as are held at once.
     return tf.shape(scores)[1] - tf.cast(tf.reduce_sum(at_most, axis=1), tf.int32)
@@ -135,12 +142,12 @@ def count_above(scores: tf.Tensor, limits: tf.Tensor) -> tf.Tensor:
 def count_rows_above(
     score: Callable[[tf.Tensor], tf.Tensor], candidates: tf.Tensor, limits: tf.Tensor
 ) -> tf.Tensor:
-    """Returns how many candidates score above each limit `(queries,)`, some at a time.
+    """Returns how many candidates score above each limit, some at a time.
 
     Args:
         score: From some candidates to scores, `(queries, candidates)`.
         candidates: `(candidates, dim)`.
-        limits: One a query.
+        limits: `(queries,)`, or `(queries, limits)` with a known number of limits.
     """
     total, queries = tf.shape(candidates)[0], tf.shape(limits)[0]
     # Of the size of a processor's cache: scores are read twice, and nothing is left of them.
@@ -150,5 +157,5 @@ def count_rows_above(
         scores = tf.cast(score(candidates[first : first + size]), tf.float32)
         return first + size, count + count_above(scores, limits)
 
-    start = (tf.constant(0), tf.zeros([queries], tf.int32))
+    start = (tf.constant(0), tf.zeros_like(limits, tf.int32))
     return tf.while_loop(lambda first, _: first < total, add, start, parallel_iterations=1)[1]

@@ -11,7 +11,7 @@ import tensorflow as tf
 from recs.errors import explain
 from recs.layers.factorized_top_k import identifiers as ids
 from recs.layers.factorized_top_k import inclusion
-from recs.layers.factorized_top_k.best import best_rows, count_rows_above
+from recs.layers.factorized_top_k.best import best_rows
 from recs.layers.factorized_top_k.top_k import TopK
 from recs.layers.id_numbers import id_numbers
 
@@ -143,13 +143,9 @@ class BruteForce(TopK):
             raise self._not_indexed()
 
     def count_higher(self, queries: Any, limits: Any) -> tf.Tensor | None:
-        """Returns how many candidates score higher than a limit; see `TopK.count_higher`."""
-        embedded = self._embed(queries)
-        return count_rows_above(
-            lambda some: self._compute_score(embedded, some),
-            self._candidates.read_value(),
-            tf.cast(limits, tf.float32),
-        )
+        """Returns how many candidates score higher than limits; see `TopK.count_higher`."""
+        candidates, limits = self._candidates.read_value(), tf.cast(limits, tf.float32)
+        return self._count_rows_above(self._embed(queries), candidates, limits)
 
     def embeddings_of(self, identifiers: Any) -> tuple[tf.Tensor, tf.Tensor] | None:
         """Returns candidates' embeddings; see `TopK.embeddings_of`."""

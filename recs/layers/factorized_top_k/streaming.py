@@ -15,7 +15,6 @@ from recs.layers.factorized_top_k.best import (
     SCORES_AT_ONCE,
     best_columns,
     best_rows,
-    count_rows_above,
 )
 from recs.layers.factorized_top_k.top_k import TopK, after_check
 
@@ -149,7 +148,7 @@ class Streaming(TopK):
         return self._best_of_all(queries, k, tf.convert_to_tensor(inclusions))
 
     def count_higher(self, queries: Any, limits: Any) -> tf.Tensor:
-        """Returns how many candidates score higher than a limit; see `TopK.count_higher`."""
+        """Returns how many candidates score higher than limits; see `TopK.count_higher`."""
         dataset = self._source.dataset
         if dataset is None:
             raise self._not_indexed()
@@ -157,7 +156,7 @@ class Streaming(TopK):
 
         def count(*batch: tf.Tensor) -> tf.Tensor:
             rows = tf.cast(batch[-1], queries.dtype)
-            return count_rows_above(lambda some: self._compute_score(queries, some), rows, limits)
+            return self._count_rows_above(queries, rows, limits)
 
         counts = self._large_batches(dataset).map(
             count, num_parallel_calls=self._num_parallel_calls

@@ -10,6 +10,9 @@ import tensorflow as tf
 
 from recs.errors import explain
 from recs.layers.factorized_top_k import exclusion, inclusion
+from recs.layers.factorized_top_k.best import count_rows_above
+from recs.ops.count_higher import count_higher
+from recs.ops.library import suits_tensors
 
 
 class TopK(keras.Model, abc.ABC):
@@ -110,15 +113,24 @@ class TopK(keras.Model, abc.ABC):
         return False
 
     def count_higher(self, queries: Any, limits: Any) -> Any:
-        """Returns how many candidates score higher than a limit, int32 `(batch,)`, or None.
+        """Returns how many candidates score higher than limits, int32 of their shape, or None.
 
         A score of NaN counts as higher. An index that does not score every candidate returns None.
 
         Args:
             queries: Embeddings, or features when there is a query model.
-            limits: `(batch,)`.
+            limits: `(batch,)`, or `(batch, limits)` with a known number of limits.
         """
         del queries, limits
+
+    def _count_rows_above(
+        self, queries: tf.Tensor, candidates: tf.Tensor, limits: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns how many of some candidates score above limits; in one op where that is right."""
+        plain = type(self)._compute_score is TopK._compute_score
+        if plain and queries.dtype == candidates.dtype == tf.float32 and suits_tensors():
+            return count_higher(queries, candidates, limits)
+        return count_rows_above(lambda some: self._compute_score(queries, some), candidates, limits)
 
     def embeddings_of(self, identifiers: Any) -> Any:
         """Returns the embeddings of candidates `(n, dim)` and which are known, or None.

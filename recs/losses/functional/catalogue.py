@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from recs.losses.functional.chunks import sum_over_chunks
 from recs.losses.functional.score_sums import are_moderate, log_sum_exp
-from recs.ops.softmax import has_softmax_loss, softmax_loss
+from recs.ops.library import suits_tensors
+from recs.ops.softmax import softmax_loss
 
 
 def catalogue_softmax(
@@ -32,7 +33,7 @@ def catalogue_softmax(
         weight: `(queries,)`.
         with_gradient: whether the gradient is going to be asked for.
     """
-    if queries.dtype == tf.float32 and has_softmax_loss():
+    if queries.dtype == tf.float32 and suits_tensors():
         own = tf.reduce_sum(weight * tf.reduce_sum(queries * positive, axis=1))
         total = softmax_loss(queries, catalogue, weight=weight, with_gradient=with_gradient)
         return total - own

@@ -14,7 +14,8 @@ from recs.losses.functional import in_batch
 from recs.losses.functional.chunks import sum_over_chunks
 from recs.losses.functional.hardest import at_least
 from recs.losses.functional.score_sums import are_moderate, log_sum_exp
-from recs.ops.softmax import has_softmax_loss, softmax_loss
+from recs.ops.library import suits_tensors
+from recs.ops.softmax import softmax_loss
 
 # From positives `(rows,)`, negatives `(rows, columns)`, which of them count, and the logs of the
 # probabilities of both, or None: the loss of each row.
@@ -73,7 +74,7 @@ class Rows:
     def _suits_one_op(self) -> bool:
         further = (self.mask, self.explicit, self.hardest)
         plain = len(self.queries.shape) == 2 and all(one is None for one in further)
-        return plain and self.queries.dtype == tf.float32 and has_softmax_loss()
+        return plain and self.queries.dtype == tf.float32 and suits_tensors()
 
     def _softmax_in_one_op(self, with_gradient: bool) -> tf.Tensor:
         bias = None if self.log_probability is None else -self.log_probability[1]

@@ -1,5 +1,5 @@
 // RecsSoftmaxLoss: losses of what queries chose among shared candidates, and their gradients.
-#include "softmax/softmax_loss.h"
+#include "scores/softmax_loss.h"
 
 #include <new>
 
@@ -29,7 +29,7 @@ class SoftmaxLossKernel final : public tensorflow::OpKernel {
 
  private:
   absl::Status Run(tensorflow::OpKernelContext* context) const {
-    softmax::Problem problem;
+    scores::Problem problem;
     RECS_RETURN_IF_ERROR(Read(context, &problem));
     const TensorShape none({0});
     Tensor* outputs[5];
@@ -42,7 +42,7 @@ class SoftmaxLossKernel final : public tensorflow::OpKernel {
       RECS_RETURN_IF_ERROR(context->allocate_output(
           i, wanted ? shapes[i] : i == 1 || i == 2 ? TensorShape({0, 0}) : none, &outputs[i]));
     }
-    softmax::Solution solution;
+    scores::Solution solution;
     solution.losses = outputs[0]->flat<float>().data();
     if (with_gradient_) {
       solution.with_gradient = true;
@@ -53,11 +53,11 @@ class SoftmaxLossKernel final : public tensorflow::OpKernel {
       if (problem.bias != nullptr) solution.d_bias = outputs[4]->flat<float>().data();
     }
     TeamExecutor executor = DeviceThreads(context);
-    softmax::Solve(problem, softmax::BestKernels(), executor, solution);
+    scores::Solve(problem, scores::BestKernels(), executor, solution);
     return absl::OkStatus();
   }
 
-  absl::Status Read(tensorflow::OpKernelContext* context, softmax::Problem* problem) const {
+  absl::Status Read(tensorflow::OpKernelContext* context, scores::Problem* problem) const {
     const Tensor &queries = context->input(0), &candidates = context->input(1);
     if (queries.dims() != 2 || candidates.dims() != 2 ||
         queries.dim_size(1) != candidates.dim_size(1)) {

@@ -3,12 +3,12 @@
 // Included by one file for each instruction set, within its target. Everything is in an unnamed
 // namespace and nothing of the standard library is used: the linker keeps one copy of an inline
 // function, and that must not be one which other processors cannot run.
-#ifndef RECS_SOFTMAX_TILE_KERNELS_OF_H_
-#define RECS_SOFTMAX_TILE_KERNELS_OF_H_
+#ifndef RECS_SCORES_TILE_KERNELS_OF_H_
+#define RECS_SCORES_TILE_KERNELS_OF_H_
 
-#include "softmax/tile_kernels.h"
+#include "scores/tile_kernels.h"
 
-namespace recs::softmax {
+namespace recs::scores {
 namespace {
 
 // `V` is a vector: kLanes floats, of which kVectors are worked on at once for each row of a group.
@@ -56,6 +56,17 @@ struct TileKernelsOf {
       float each[V::kLanes];
       most.Store(each);
       for (float one : each) largest[r] = one > largest[r] ? one : largest[r];
+    }
+  }
+
+  static void CountAtMost(const float* scores, int64_t rows, const float* limits,
+                          int64_t limits_of_row, int64_t* counts) {
+    for (int64_t i = 0; i < rows * limits_of_row; ++i) {
+      const float* row = scores + i / limits_of_row * kTile;
+      const V limit = V::Broadcast(limits[i]);
+      int count = 0;
+      for (int64_t c = 0; c < kTile; c += V::kLanes) count += V::CountAtMost(V::Load(row + c), limit);
+      counts[i] += count;
     }
   }
 
@@ -156,12 +167,12 @@ struct TileKernelsOf {
   }
 
   static constexpr TileKernels Named(const char* name) {
-    return {name,        &Scores,        &Largest,      &Exponentials,
-            &AddProducts, &AddTransposed, &AddColumnSums};
+    return {name,          &Scores,      &Largest,       &CountAtMost,
+            &Exponentials, &AddProducts, &AddTransposed, &AddColumnSums};
   }
 };
 
 }  // namespace
-}  // namespace recs::softmax
+}  // namespace recs::scores
 
-#endif  // RECS_SOFTMAX_TILE_KERNELS_OF_H_
+#endif  // RECS_SCORES_TILE_KERNELS_OF_H_

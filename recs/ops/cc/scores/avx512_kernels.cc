@@ -1,24 +1,24 @@
 // Sixteen floats at a time.
 #include <cstdint>
 
-#include "softmax/tile_kernels.h"
+#include "scores/tile_kernels.h"
 
 #if defined(__x86_64__)
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,popcnt"))), apply_to = function)
 #else
-#pragma GCC target("avx512f")
+#pragma GCC target("avx512f,popcnt")
 // GCC 12 warns of its own header, where what it calls undefined is masked out.
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
 #include <immintrin.h>
 
-#include "softmax/exponential.h"
-#include "softmax/tile_kernels_of.h"
+#include "scores/exponential.h"
+#include "scores/tile_kernels_of.h"
 
-namespace recs::softmax {
+namespace recs::scores {
 namespace {
 
 struct Floats16 {
@@ -37,6 +37,9 @@ struct Floats16 {
   // a * b + c
   static Floats16 MultiplyAdd(Floats16 a, Floats16 b, Floats16 c) {
     return {_mm512_fmadd_ps(a.x, b.x, c.x)};
+  }
+  static int CountAtMost(Floats16 a, Floats16 limit) {
+    return __builtin_popcount(_mm512_cmp_ps_mask(a.x, limit.x, _CMP_LE_OQ));
   }
   static Floats16 Exp(Floats16 of) {
     const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(of.x, _mm512_set1_ps(kLog2OfE)), 0);
@@ -58,7 +61,7 @@ constexpr TileKernels kKernels = TileKernelsOf<Floats16>::Named("AVX-512");
 
 const TileKernels* Avx512Kernels() { return &kKernels; }
 
-}  // namespace recs::softmax
+}  // namespace recs::scores
 
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -66,8 +69,8 @@ const TileKernels* Avx512Kernels() { return &kKernels; }
 
 #else
 
-namespace recs::softmax {
+namespace recs::scores {
 const TileKernels* Avx512Kernels() { return nullptr; }
-}  // namespace recs::softmax
+}  // namespace recs::scores
 
 #endif

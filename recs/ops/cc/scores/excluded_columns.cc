@@ -1,11 +1,11 @@
-#include "softmax/excluded_columns.h"
+#include "scores/excluded_columns.h"
 
 #include <algorithm>
 #include <numeric>
 
-#include "softmax/softmax_loss.h"
+#include "scores/softmax_loss.h"
 
-namespace recs::softmax {
+namespace recs::scores {
 
 ExcludedColumns::ExcludedColumns(const Problem& problem) : problem_(problem) {
   if (problem.numbers == nullptr && !problem.without_diagonal) return;
@@ -31,4 +31,4 @@ ExcludedColumns::Range ExcludedColumns::Of(int64_t row) const {
   return {columns + row, columns + row + 1};
 }
 
-}  // namespace recs::softmax
+}  // namespace recs::scores

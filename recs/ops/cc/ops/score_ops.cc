@@ -1,4 +1,4 @@
-// The op of the softmax loss: names, inputs, outputs and shapes.
+// The ops of scores: names, inputs, outputs and shapes.
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/shape_inference.h"
 
@@ -21,7 +21,7 @@ absl::Status SoftmaxLossShapes(InferenceContext* c) {
   return absl::OkStatus();
 }
 
-// Inputs from `bias` on are scalars where there is none. See softmax/softmax_loss.h.
+// Inputs from `bias` on are scalars where there is none. See scores/softmax_loss.h.
 REGISTER_OP("RecsSoftmaxLoss")
     .Attr("with_gradient: bool")
     .Attr("without_diagonal: bool")
@@ -39,6 +39,16 @@ REGISTER_OP("RecsSoftmaxLoss")
     .Output("d_positives: float")
     .Output("d_bias: float")
     .SetShapeFn(SoftmaxLossShapes);
+
+REGISTER_OP("RecsCountHigher")
+    .Input("queries: float")
+    .Input("candidates: float")
+    .Input("limits: float")
+    .Output("counts: int64")
+    .SetShapeFn([](InferenceContext* c) {
+      c->set_output(0, c->input(2));
+      return absl::OkStatus();
+    });
 
 }  // namespace
 }  // namespace recs

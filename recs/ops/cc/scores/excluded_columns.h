@@ -1,11 +1,11 @@
 // Which columns are left out of each row.
-#ifndef RECS_SOFTMAX_EXCLUDED_COLUMNS_H_
-#define RECS_SOFTMAX_EXCLUDED_COLUMNS_H_
+#ifndef RECS_SCORES_EXCLUDED_COLUMNS_H_
+#define RECS_SCORES_EXCLUDED_COLUMNS_H_
 
 #include <cstdint>
 #include <vector>
 
-namespace recs::softmax {
+namespace recs::scores {
 
 struct Problem;
 
@@ -29,6 +29,6 @@ class ExcludedColumns {
   std::vector<int64_t> numbers_;  // of `sorted_`
 };
 
-}  // namespace recs::softmax
+}  // namespace recs::scores
 
-#endif  // RECS_SOFTMAX_EXCLUDED_COLUMNS_H_
+#endif  // RECS_SCORES_EXCLUDED_COLUMNS_H_

@@ -1,13 +1,13 @@
-// Products of a tile of candidates with rows of queries, and exponentials of them.
+// Products of a tile of candidates with rows of queries, and what is made of them.
 //
 // A tile is 64 candidates. What is known of a block of rows and a tile fits a core's first caches,
 // so that arithmetic, not memory, is what takes the time.
-#ifndef RECS_SOFTMAX_TILE_KERNELS_H_
-#define RECS_SOFTMAX_TILE_KERNELS_H_
+#ifndef RECS_SCORES_TILE_KERNELS_H_
+#define RECS_SCORES_TILE_KERNELS_H_
 
 #include <cstdint>
 
-namespace recs::softmax {
+namespace recs::scores {
 
 constexpr int64_t kTile = 64;
 // Rows are worked on in groups of that many: with four vectors of a tile for each, the sums fill
@@ -27,6 +27,9 @@ struct TileKernels {
                  const float* packed, const float* bias, float* scores);
   // largest[r] = max(largest[r], max_c scores[r][c])
   void (*largest)(const float* scores, int64_t rows, float* largest);
+  // counts[r * limits_of_row + i] += the number of c with scores[r][c] <= limits of the same place.
+  void (*count_at_most)(const float* scores, int64_t rows, const float* limits,
+                        int64_t limits_of_row, int64_t* counts);
   // scores[r][c] = exp(scores[r][c] - shift[r]), and sums[r][...] += these, in parts.
   void (*exponentials)(float* scores, int64_t rows, const float* shift, float* sums);
   // products[r][k] += sum_c weights[r][c] * candidates[c][k]
@@ -47,6 +50,6 @@ const TileKernels* PortableKernels();
 // Those of this processor.
 const TileKernels& BestKernels();
 
-}  // namespace recs::softmax
+}  // namespace recs::scores
 
-#endif  // RECS_SOFTMAX_TILE_KERNELS_H_
+#endif  // RECS_SCORES_TILE_KERNELS_H_

@@ -1,8 +1,8 @@
 // Numbers for exp(x) = 2^n exp(r) with n = round(x / ln 2) and |r| <= ln(2) / 2.
-#ifndef RECS_SOFTMAX_EXPONENTIAL_H_
-#define RECS_SOFTMAX_EXPONENTIAL_H_
+#ifndef RECS_SCORES_EXPONENTIAL_H_
+#define RECS_SCORES_EXPONENTIAL_H_
 
-namespace recs::softmax {
+namespace recs::scores {
 
 constexpr float kLog2OfE = 1.44269504088896341f;
 // ln 2 in two parts: the product of the first with a small whole number is exact.
@@ -16,6 +16,6 @@ constexpr float kExpCoefficients[kExpTerms] = {
 // Below, exp would be no normal number, and is taken for 0.
 constexpr float kSmallestExponent = -87.3f;
 
-}  // namespace recs::softmax
+}  // namespace recs::scores
 
-#endif  // RECS_SOFTMAX_EXPONENTIAL_H_
+#endif  // RECS_SCORES_EXPONENTIAL_H_

@@ -2,11 +2,11 @@
 #include <cmath>
 #include <cstdint>
 
-#include "softmax/exponential.h"
-#include "softmax/tile_kernels.h"
-#include "softmax/tile_kernels_of.h"
+#include "scores/exponential.h"
+#include "scores/tile_kernels.h"
+#include "scores/tile_kernels_of.h"
 
-namespace recs::softmax {
+namespace recs::scores {
 namespace {
 
 struct Floats4 {
@@ -38,6 +38,11 @@ struct Floats4 {
     for (int i = 0; i < kLanes; ++i) c.x[i] += a.x[i] * b.x[i];
     return c;
   }
+  static int CountAtMost(Floats4 a, Floats4 limit) {
+    int count = 0;
+    for (int i = 0; i < kLanes; ++i) count += a.x[i] <= limit.x[i];
+    return count;
+  }
   static Floats4 Exp(Floats4 of) {
     for (float& one : of.x) one = one < kSmallestExponent ? 0.0f : std::exp(one);
     return of;
@@ -59,4 +64,4 @@ const TileKernels& BestKernels() {
   return *PortableKernels();
 }
 
-}  // namespace recs::softmax
+}  // namespace recs::scores

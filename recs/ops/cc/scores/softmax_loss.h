@@ -2,15 +2,15 @@
 //
 // The scores of a few rows of queries at a time are made, used for the loss and for both gradients,
 // and thrown away: three matrix products, whose middle, `rows x columns`, is never held.
-#ifndef RECS_SOFTMAX_SOFTMAX_LOSS_H_
-#define RECS_SOFTMAX_SOFTMAX_LOSS_H_
+#ifndef RECS_SCORES_SOFTMAX_LOSS_H_
+#define RECS_SCORES_SOFTMAX_LOSS_H_
 
 #include <cstdint>
 
-#include "softmax/tile_kernels.h"
+#include "scores/tile_kernels.h"
 #include "table/executor.h"
 
-namespace recs::softmax {
+namespace recs::scores {
 
 // Row-major matrices, float32. With s_ij = queries_i . candidates_j + bias_j and the columns K_i
 // that are not left out,
@@ -49,6 +49,6 @@ struct Solution {
 void Solve(const Problem& problem, const TileKernels& kernels, Executor& executor,
            const Solution& solution);
 
-}  // namespace recs::softmax
+}  // namespace recs::scores
 
-#endif  // RECS_SOFTMAX_SOFTMAX_LOSS_H_
+#endif  // RECS_SCORES_SOFTMAX_LOSS_H_

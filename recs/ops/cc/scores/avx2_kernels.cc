@@ -1,22 +1,22 @@
 // Eight floats at a time.
 #include <cstdint>
 
-#include "softmax/tile_kernels.h"
+#include "scores/tile_kernels.h"
 
 #if defined(__x86_64__)
 
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,popcnt"))), apply_to = function)
 #else
-#pragma GCC target("avx2,fma")
+#pragma GCC target("avx2,fma,popcnt")
 #endif
 
 #include <immintrin.h>
 
-#include "softmax/exponential.h"
-#include "softmax/tile_kernels_of.h"
+#include "scores/exponential.h"
+#include "scores/tile_kernels_of.h"
 
-namespace recs::softmax {
+namespace recs::scores {
 namespace {
 
 struct Floats8 {
@@ -35,6 +35,9 @@ struct Floats8 {
   // a * b + c
   static Floats8 MultiplyAdd(Floats8 a, Floats8 b, Floats8 c) {
     return {_mm256_fmadd_ps(a.x, b.x, c.x)};
+  }
+  static int CountAtMost(Floats8 a, Floats8 limit) {
+    return __builtin_popcount(_mm256_movemask_ps(_mm256_cmp_ps(a.x, limit.x, _CMP_LE_OQ)));
   }
   static Floats8 Exp(Floats8 of) {
     const __m256 n = _mm256_round_ps(_mm256_mul_ps(of.x, _mm256_set1_ps(kLog2OfE)),
@@ -60,7 +63,7 @@ constexpr TileKernels kKernels = TileKernelsOf<Floats8>::Named("AVX2");
 
 const TileKernels* Avx2Kernels() { return &kKernels; }
 
-}  // namespace recs::softmax
+}  // namespace recs::scores
 
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -68,8 +71,8 @@ const TileKernels* Avx2Kernels() { return &kKernels; }
 
 #else
 
-namespace recs::softmax {
+namespace recs::scores {
 const TileKernels* Avx2Kernels() { return nullptr; }
-}  // namespace recs::softmax
+}  // namespace recs::scores
 
 #endif

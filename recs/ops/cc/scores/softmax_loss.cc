@@ -1,4 +1,4 @@
-#include "softmax/softmax_loss.h"
+#include "scores/softmax_loss.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,9 +6,10 @@
 #include <limits>
 #include <vector>
 
-#include "softmax/excluded_columns.h"
+#include "scores/excluded_columns.h"
+#include "scores/packing.h"
 
-namespace recs::softmax {
+namespace recs::scores {
 namespace {
 
 // Scores within these bounds need no shift: their exponentials, the sums of these over a billion
@@ -20,8 +21,6 @@ constexpr float kLeftOut = -std::numeric_limits<float>::max();
 // with more than that many rows, the whole took a tenth longer.
 constexpr int64_t kFloatsAtOnce = int64_t{1} << 20;
 constexpr int64_t kMostRows = 16 * kRowGroup;
-
-int64_t RoundUp(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
 
 // Some rows of the problem and all that is computed of them.
 class Block {
@@ -140,10 +139,11 @@ class Solver {
       for (int64_t tile = begin; tile < end; ++tile) {
         const int64_t count = std::min(kTile, problem_.columns - tile * kTile);
         float* packed = &packed_[tile * kTile * problem_.dim];
+        const float* first = problem_.candidates + tile * kTile * problem_.dim;
+        PackTile(first, count, problem_.dim, packed);
         for (int64_t c = 0; c < count; ++c) {
-          const float* from = problem_.candidates + (tile * kTile + c) * problem_.dim;
+          const float* from = first + c * problem_.dim;
           std::copy(from, from + problem_.dim, &by_row_[(tile * kTile + c) * width_]);
-          for (int64_t k = 0; k < problem_.dim; ++k) packed[k * kTile + c] = from[k];
         }
       }
     });
@@ -299,4 +299,4 @@ void Solve(const Problem& problem, const TileKernels& kernels, Executor& executo
   Solver(problem, kernels, executor, solution).Run();
 }
 
-}  // namespace recs::softmax
+}  // namespace recs::scores

@@ -1,0 +1,22 @@
+"""How many candidates score higher than a limit, in one op."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from recs.ops.library import ops
+
+
+def count_higher(queries: tf.Tensor, candidates: tf.Tensor, limits: tf.Tensor) -> tf.Tensor:
+    """Returns for each limit how many candidates score higher, int32 of the shape of `limits`.
+
+    Scores are dot products, made some at a time and never held. One of NaN counts as higher.
+
+    Args:
+        queries: `(queries, dim)` float32.
+        candidates: `(candidates, dim)` float32.
+        limits: `(queries,)` or `(queries, limits)` float32.
+    """
+    several = tf.reshape(limits, [tf.shape(limits)[0], -1 if limits.shape.rank == 2 else 1])
+    counts = ops().recs_count_higher(queries, candidates, several)
+    return tf.reshape(tf.cast(counts, tf.int32), tf.shape(limits))
