@@ -193,23 +193,28 @@ class FactorizedTopK(Factorized):
         """Returns what `_hits_by_id` does, or None where scores cannot be counted instead.
 
         How many candidates score higher or lower than the true one by more than rounding can do
-        decides nearly every query; those that rounding could decide are retrieved.
+        decides nearly every query; those that rounding could decide are retrieved, and those
+        whose id several candidates have.
         """
-        if self._candidates.query_model is not None:
+        if self._candidates.query_model is not None or not self._candidates.is_exact():
             return None
-        self._check_ids(self._candidates.compute_output_spec(queries)[1].dtype, true_ids.dtype)
+        dtype = self._candidates.identifier_dtype()
+        if dtype is None:
+            return None
+        self._check_ids(dtype, true_ids.dtype)
         found = self._candidates.embeddings_of(true_ids)
         if found is None:
             return None
+        known, repeated = found[1] > 0, found[1] > 1
         own, margin = _own_scores(queries, found[0])
         limits = tf.stack([own + margin, own - margin - 1e-30], axis=1)
         above, not_below = tf.unstack(self._candidates.count_higher(queries, limits), axis=1)
         # The true candidate itself is among these, and what equals it, also where all is zero.
         not_below -= 1
         open_ = tf.reduce_any(tf.stack([(above < k) & (not_below >= k) for k in self._ks]), axis=0)
-        rows = tf.where(open_ & found[1])
+        rows = tf.where((open_ | repeated) & known)
         again = self._hits_by_id(tf.gather(queries, rows[:, 0]), tf.gather(true_ids, rows[:, 0]))
-        sure = [(not_below < k) & found[1] for k in self._ks]
+        sure = [(not_below < k) & known for k in self._ks]
         return [
             tf.tensor_scatter_nd_update(hit, rows, new)
             for hit, new in zip(sure, again, strict=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recs.layers.factorized_top_k import BruteForce, Streaming, TopK
+from recs.layers.factorized_top_k import IVF, BruteForce, Streaming, TopK
 from recs.metrics import Factorized, FactorizedTopK
 
 
@@ -138,6 +138,16 @@ def test_approximate_indexes():
         assert [float(x) for x in metric.result()] == want
 
 
+def test_an_index_of_lists(rng):
+    corpus = rng.normal(size=(300, 4)).astype("float32")
+    index = IVF(k=20, probes=300).index(corpus)  # all of them, so nothing is missed
+    queries, chosen = corpus[:50] + 0.3, np.arange(50)
+    metric = FactorizedTopK(index, ks=(1, 5))
+    metric.update_state(queries, corpus[:50], true_candidate_ids=chosen)
+    want = [_hits(queries, corpus[:50], corpus, k) for k in (1, 5)]
+    np.testing.assert_allclose(metric.result(), want, atol=1e-6)
+
+
 def test_errors():
     rows = _dataset(np.ones((3, 2), "float32"))
     with pytest.raises(ValueError, match=r"`ks` must be positive integers. Received: ks=\(0,\)"):
@@ -172,13 +182,18 @@ def test_ids_of_another_kind_than_the_candidates_are_refused():
 
 @pytest.mark.parametrize("levels", [2, 1000])
 @pytest.mark.parametrize("kind", ["int64", "string", "twice"])
-def test_ids_hit_as_they_are_retrieved_in_ties_and_repeats_too(rng, levels, kind):
+@pytest.mark.parametrize("index", [BruteForce, Streaming])
+def test_ids_hit_as_they_are_retrieved_in_ties_and_repeats_too(
+    rng, levels, kind, index, monkeypatch
+):
+    monkeypatch.setattr("recs.layers.factorized_top_k.streaming.COLUMNS_AT_ONCE", 32)
     corpus = rng.integers(-levels, levels, (90, 2)).astype("float32")
     queries = rng.integers(-levels, levels, (60, 2)).astype("float32")
     names = np.arange(90) * 3 if kind != "twice" else np.arange(90) // 2
     chosen = np.append(names[rng.integers(0, 90, 55)], [7777] * 5)  # the last are no candidates
     kept, asked = (x.astype(str) if kind == "string" else x for x in (names, chosen))
-    metric = FactorizedTopK(BruteForce().index(corpus, kept), ks=(1, 4, 30))
+    source = index().index_from_dataset(_dataset(kept, corpus))
+    metric = FactorizedTopK(source, ks=(1, 4, 30))
     metric.update_state(queries, np.zeros((60, 2)), true_candidate_ids=asked)
     order = np.argsort(-(queries @ corpus.T), axis=1, kind="stable")
     want = [(names[order[:, :k]] == chosen[:, None]).any(axis=1).mean() for k in (1, 4, 30)]

@@ -155,7 +155,12 @@ class BruteForce(TopK):
         if not unique or type(self)._compute_score is not TopK._compute_score:
             return None
         rows, known = self._rows_of(tf.convert_to_tensor(identifiers))
-        return tf.gather(self._candidates.read_value(), rows), known
+        return tf.gather(self._candidates.read_value(), rows), tf.cast(known, tf.int32)
+
+    def identifier_dtype(self) -> tf.DType:
+        """Returns the dtype of the identifiers."""
+        self._check_indexed()
+        return tf.as_dtype(self._stored_id_dtype())
 
     def _identifiers_of(self, rows: tf.Tensor) -> tf.Tensor:
         dtype = self._stored_id_dtype()

@@ -163,6 +163,38 @@ class Streaming(TopK):
         )
         return counts.reduce(tf.zeros(tf.shape(limits), tf.int32), tf.add)
 
+    def embeddings_of(self, identifiers: Any) -> tuple[tf.Tensor, tf.Tensor] | None:
+        """Returns candidates' embeddings, read from the dataset; see `TopK.embeddings_of`."""
+        dataset, asked = self._source.dataset, tf.convert_to_tensor(identifiers)
+        if dataset is None:
+            raise self._not_indexed()
+        named = isinstance(dataset.element_spec, tuple)
+        dim = (dataset.element_spec[-1] if named else dataset.element_spec).shape[-1]
+        if dim is None or type(self)._compute_score is not TopK._compute_score:
+            return None
+
+        def find(
+            found: tuple[tf.Tensor, tf.Tensor], batch: tuple[tf.Tensor, Any]
+        ) -> tuple[tf.Tensor, tf.Tensor]:
+            first, rows = batch[0], batch[1][-1] if named else batch[1]
+            ids = batch[1][0] if named else first + tf.range(tf.shape(rows)[0])
+            place, count = _places(asked, ids)
+            new = tf.gather(tf.pad(tf.cast(rows, tf.float32), [[0, 1], [0, 0]]), place)
+            return tf.where(count[:, tf.newaxis] > 0, new, found[0]), found[1] + count
+
+        start = tf.zeros([tf.size(asked), dim]), tf.zeros([tf.size(asked)], tf.int32)
+        counted = self._large_batches(dataset).scan(tf.constant(0), _counted)
+        embeddings, counts = counted.reduce(start, find)
+        return embeddings, counts
+
+    def identifier_dtype(self) -> tf.DType:
+        """Returns the dtype of the dataset's identifiers, int32 of row numbers."""
+        dataset = self._source.dataset
+        if dataset is None:
+            raise self._not_indexed()
+        spec = dataset.element_spec
+        return spec[0].dtype if isinstance(spec, tuple) else tf.int32
+
     def _best_of_all(
         self, queries: Any, k: Any, inclusions: tf.Tensor | None
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -304,6 +336,21 @@ def _counted(first: tf.Tensor, batch: Any) -> tuple[tf.Tensor, Any]:
     """Returns a batch with the number of its first row in the corpus."""
     rows = batch[-1] if isinstance(batch, tuple) else batch
     return first + tf.shape(rows)[0], (first, batch)
+
+
+def _places(asked: tf.Tensor, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns for each id that is asked for a place among others, and at how many it is."""
+    if ids.dtype != asked.dtype:
+        ids, asked = tf.cast(ids, tf.int64), tf.cast(asked, tf.int64)
+    count, several = tf.size(ids), tf.size(asked)
+    numbers = tf.unique(tf.concat([ids, asked], axis=0)).idx
+    ones = tf.ones([count], tf.int32)
+    counts = tf.math.unsorted_segment_sum(ones, numbers[:count], count + several)
+    # Of none the place is behind all others.
+    last = tf.math.unsorted_segment_max(tf.range(count), numbers[:count], count + several)
+    wanted = numbers[count:]
+    times = tf.gather(counts, wanted)
+    return tf.where(times > 0, tf.gather(last, wanted), count), times
 
 
 def _named(ids: tf.Tensor, inclusions: tf.Tensor) -> tf.Tensor:

@@ -133,15 +133,21 @@ class TopK(keras.Model, abc.ABC):
         return count_rows_above(lambda some: self._compute_score(queries, some), candidates, limits)
 
     def embeddings_of(self, identifiers: Any) -> Any:
-        """Returns the embeddings of candidates `(n, dim)` and which are known, or None.
+        """Returns embeddings of candidates `(n, dim)` and how many have each identifier, or None.
 
-        An index returns None that does not hold embeddings, whose score is not the dot product, or
-        whose identifiers are not unique.
+        Where several candidates have it, the embedding is that of any of them; where none has, any
+        numbers. An index returns None that cannot say, or whose score is not the dot product.
 
         Args:
-            identifiers: `(n,)`.
+            identifiers: `(n,)`, of the kind of the index's.
+
+        Returns:
+            `None`, or float32 `(n, dim)` and int32 `(n,)`.
         """
         del identifiers
+
+    def identifier_dtype(self) -> Any:
+        """Returns the dtype of the index's identifiers, or None where that is not known."""
 
     def num_candidates(self) -> Any:
         """Returns how many candidates there are, or None where that is unknown or no limit."""
