@@ -213,7 +213,12 @@ class FactorizedTopK(Factorized):
         not_below -= 1
         open_ = tf.reduce_any(tf.stack([(above < k) & (not_below >= k) for k in self._ks]), axis=0)
         rows = tf.where((open_ | repeated) & known)
-        again = self._hits_by_id(tf.gather(queries, rows[:, 0]), tf.gather(true_ids, rows[:, 0]))
+
+        def retrieved() -> list[tf.Tensor]:
+            return self._hits_by_id(tf.gather(queries, rows[:, 0]), tf.gather(true_ids, rows[:, 0]))
+
+        nothing = tf.zeros([0], tf.bool)
+        again = tf.cond(tf.size(rows) > 0, retrieved, lambda: [nothing for _ in self._ks])
         sure = [(not_below < k) & known for k in self._ks]
         return [
             tf.tensor_scatter_nd_update(hit, rows, new)

@@ -48,8 +48,9 @@ struct Floats8 {
     for (int i = 1; i < kExpTerms; ++i) {
       sum = _mm256_fmadd_ps(sum, rest, _mm256_set1_ps(kExpCoefficients[i]));
     }
-    // 2^n, by its bits.
-    const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+    // 2^n, by its bits; infinity from n = 128 on. Of a NaN the minimum is the second.
+    const __m256i whole = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_set1_ps(128.0f), n));
+    const __m256i exponent = _mm256_add_epi32(whole, _mm256_set1_epi32(127));
     const __m256 scale = _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23));
     // Not below the smallest: so a NaN stays one.
     const __m256 large = _mm256_cmp_ps(of.x, _mm256_set1_ps(kSmallestExponent), _CMP_NLT_UQ);

@@ -15,6 +15,8 @@ namespace {
 // Scores within these bounds need no shift: their exponentials, the sums of these over a billion
 // candidates and the products with embeddings all fit float32.
 constexpr double kModerate = 40;
+// e^kModerate: where sums stay within this and one over it, so did all that counts of scores.
+constexpr double kLargestSum = 2.3e17;
 constexpr float kLeftOut = -std::numeric_limits<float>::max();
 
 // Exponentials of one worker, 4 MB. More rows at once read the candidates less often; with fewer, or
@@ -41,14 +43,18 @@ class Block {
     first_ = first;
     count_ = std::min(size_, problem.rows - first);
     std::fill(queries_.begin(), queries_.end(), 0.0f);
-    std::fill(products_.begin(), products_.end(), 0.0f);
-    std::fill(sums_.begin(), sums_.end(), 0.0f);
+    ClearSums();
     std::fill(shift_.begin(), shift_.end(), 0.0f);
     std::fill(factors_.begin(), factors_.end(), 0.0f);
     for (int64_t r = 0; r < count_; ++r) {
       const float* from = problem.queries + (first + r) * problem.dim;
       std::copy(from, from + problem.dim, &queries_[r * width_]);
     }
+  }
+
+  void ClearSums() {
+    std::fill(products_.begin(), products_.end(), 0.0f);
+    std::fill(sums_.begin(), sums_.end(), 0.0f);
   }
 
   int64_t first() const { return first_; }
@@ -204,10 +210,11 @@ class Solver {
     }
   }
 
-  void FindShift(Block& block) const {
+  // Takes the largest score of some tiles.
+  void FindShift(Block& block, int64_t tiles) const {
     std::fill_n(block.shift(), block.rows(), kLeftOut);
     BeginTiles(block);
-    for (int64_t tile = 0; tile < tiles_; ++tile) {
+    for (int64_t tile = 0; tile < tiles; ++tile) {
       Score(block, tile, block.powers(0));
       kernels_.largest(block.powers(0), block.rows(), block.shift());
     }
@@ -219,7 +226,27 @@ class Solver {
   // Losses of some rows, the gradient by their queries, and what that by the candidates needs.
   void OfRows(int64_t first, Block& block) const {
     block.Begin(problem_, first);
-    if (shifted_) FindShift(block);
+    if (shifted_) FindShift(block, std::min<int64_t>(tiles_, 1));
+    SumTiles(block);
+    if (shifted_ && !InBounds(block)) {
+      FindShift(block, tiles_);
+      block.ClearSums();
+      SumTiles(block);
+    }
+    for (int64_t r = 0; r < block.count(); ++r) OfRow(block, r);
+  }
+
+  // Whether the shift that a few candidates gave is near enough to that which all would give. It
+  // nearly always is, and saves a product of matrices.
+  bool InBounds(const Block& block) const {
+    for (int64_t r = 0; r < block.count(); ++r) {
+      const double sum = block.sum(r);
+      if (!(sum > 1 / kLargestSum && sum < kLargestSum)) return false;
+    }
+    return true;
+  }
+
+  void SumTiles(Block& block) const {
     BeginTiles(block);
     for (int64_t tile = 0; tile < tiles_; ++tile) {
       float* powers = block.powers(tile);
@@ -230,7 +257,6 @@ class Solver {
                               block.products());
       }
     }
-    for (int64_t r = 0; r < block.count(); ++r) OfRow(block, r);
   }
 
   void OfRow(Block& block, int64_t r) const {
