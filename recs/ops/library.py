@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import pathlib
+import platform
 from typing import Any
 
 BUNDLED = pathlib.Path(__file__).parent / "librecs_ops.so"
@@ -32,16 +33,23 @@ def ops() -> Any:
 def suits_tensors() -> bool:
     """Returns whether the op's library is to be used where TensorFlow's ops could do as well.
 
-    That is where it can be built, and no tensor is on another device.
+    That is where it can be built, has the processor's vector instructions (AVX2 or AVX-512; without
+    them TensorFlow's products are several times as fast), and no tensor is on another device.
     """
     import tensorflow as tf
 
     from recs.ops.build import BuildError
 
-    if tf.config.list_logical_devices("GPU"):
+    if not _has_avx2() or tf.config.list_logical_devices("GPU"):
         return False
     try:
         ops()
     except BuildError:
         return False
     return True
+
+
+def _has_avx2() -> bool:
+    features = pathlib.Path("/proc/cpuinfo")
+    known = not features.exists() or "avx2" in features.read_text().split()
+    return platform.machine() in ("x86_64", "AMD64") and known
