@@ -1,5 +1,5 @@
-"""The command line: `recs train | evaluate | recommend | export | build-op`."""
+"""The commands of the command line: `recs train | evaluate | recommend | export | build-op`."""
 
-from recs.cli.main import main
+from recs_cli.main import main
 
 __all__ = ["main"]

@@ -1,7 +1,7 @@
-"""`python -m recs.cli`."""
+"""`python -m recs.cli`, the same as `recs` but for TensorFlow's notices, which come first."""
 
 import sys
 
-from recs.cli.main import main
+from recs_cli.main import main
 
 sys.exit(main())

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from recs.ops.build import build
 
-def run(arguments: list[str]) -> None:
+
+def run(arguments: argparse.Namespace) -> None:
     """Compiles the op and prints where it is."""
-    parser = argparse.ArgumentParser(
-        prog="recs build-op",
-        description="Compiles the embedding op for the TensorFlow that is installed.",
-    )
-    parser.add_argument("--force", action="store_true", help="also when it is there already")
-    given = parser.parse_args(arguments)
-
-    from recs.ops.build import build
-
-    print(build(force=given.force))
+    print(build(force=arguments.force))

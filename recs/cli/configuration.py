@@ -11,8 +11,8 @@ from pathlib import Path
 import jsonargparse
 import keras
 
-from recs.cli.main import UsageError
 from recs.experiments import Experiment
+from recs_cli.errors import UsageError
 
 
 def parser() -> jsonargparse.ArgumentParser:
@@ -41,12 +41,8 @@ def parse(config: str, overrides: list[str]) -> jsonargparse.Namespace:
     """Returns the configuration in a file with what the command line changes.
 
     Raises:
-        UsageError: when there is no such file, or a key or value is wrong.
+        UsageError: when a key or value is wrong.
     """
-    if not Path(config).is_file():
-        found = sorted(str(p) for p in Path("configs").glob("*.yaml"))
-        there = f" There are: {', '.join(found)}." if found else ""
-        raise UsageError(f"CONFIG must be a YAML file. Received: {config}.{there}")
     made = parser()
     try:
         parsed = made.parse_args(["--config", config, *overrides])

@@ -8,30 +8,26 @@ from typing import Any
 import numpy as np
 
 from recs.cli.loaded_run import load
-from recs.cli.main import UsageError
-from recs.cli.run_help import RUN_HELP
 from recs.data.ids import codes
 from recs.data.interactions import Interactions
+from recs_cli.errors import UsageError
 
 
-def run(arguments: list[str]) -> None:
+def run(arguments: argparse.Namespace) -> None:
     """Prints the best items for each user asked for."""
-    given = _parser().parse_args(arguments)
-    if given.k < 1:
-        raise UsageError(f"`-k` must be a positive integer. Received: -k {given.k}.")
-    folder, experiment, model = load(given.run)
+    folder, experiment, model = load(arguments.run)
     if not hasattr(model, "recommend"):
         raise UsageError(
             f"`recs recommend` needs a run of a model that recommends. Received: "
             f"{type(model).__name__} (in {folder.path})."
         )
     data = experiment.evaluation.select(model, experiment.data.load())
-    users = [_id_like(text, data.user) for text in given.user]
+    users = [_id_like(text, data.user) for text in arguments.user]
     _check_known(users, data)
     print(f"{folder.path}/")
     for user in users:
         asked = experiment.evaluation.query(model, [data], np.array([user], data.user.dtype))
-        _print_for(model, data, user, asked, given.k, given.include_seen)
+        _print_for(model, data, user, asked, arguments.k, arguments.include_seen)
 
 
 def _check_known(users: list[Any], data: Interactions) -> None:
@@ -71,18 +67,3 @@ def _id_like(text: str, ids: np.ndarray) -> Any:
             f"--user must be a whole number, as the ids of the data are. Received: {text}. "
             f"Ids look like {some}."
         ) from None
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="recs recommend", description="Recommends items to users with the model of a run."
-    )
-    parser.add_argument("run", metavar="RUN", help=RUN_HELP)
-    parser.add_argument(
-        "--user", metavar="ID", action="append", required=True, help="a user's id; may be repeated"
-    )
-    parser.add_argument("-k", type=int, default=10, help="how many items (default: 10)")
-    parser.add_argument(
-        "--include-seen", action="store_true", help="also items that the user has in the data"
-    )
-    return parser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import sys
@@ -11,19 +12,16 @@ from os import PathLike
 from pathlib import Path
 
 from recs.cli import configuration
-from recs.cli.main import UsageError
 from recs.experiments import RunFolder
 from recs.export import saved_model
 
 
-def run(arguments: list[str]) -> None:
+def run(arguments: argparse.Namespace) -> None:
     """Trains, judges, shows and writes the run."""
-    if "-h" in arguments or "--help" in arguments or any(a.endswith(".help") for a in arguments):
-        configuration.parser().parse_args(arguments)  # Prints, and ends the process.
+    if arguments.config is None:
+        configuration.parser().parse_args(arguments.overrides)  # Prints, and ends the process.
         return
-    if not arguments or arguments[0].startswith("-"):
-        raise UsageError("`recs train` needs CONFIG, a YAML file, first. See recs train --help.")
-    parsed = configuration.parse(arguments[0], arguments[1:])
+    parsed = configuration.parse(arguments.config, arguments.overrides)
     experiment = configuration.experiment(parsed)
     start = time.monotonic()
     parts = experiment.parts()  # What is wrong with the data is found before a folder is made.

@@ -1,10 +1,6 @@
-"""Interactions of users with items: MovieLens, your own files, and how to split them.
+"""Interactions of users with items: MovieLens, your own files, and how to split them."""
 
-Importing this package loads neither TensorFlow nor TensorFlow Datasets nor pyarrow: the functions
-that need them import them when they are called.
-"""
-
-from recs.data import adult, lightgbm_rank, movielens, sequences, splits
+from recs.data import adult, lightgbm_rank, movielens, ranking, sequences, splits
 from recs.data.by_user import by_user
 from recs.data.domain_batches import domain_batches
 from recs.data.interactions import Interactions
@@ -33,6 +29,7 @@ __all__ = [
     "domain_batches",
     "lightgbm_rank",
     "movielens",
+    "ranking",
     "read_csv",
     "read_items",
     "read_parquet",

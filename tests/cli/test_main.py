@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from recs.cli import main
 from recs.version import __version__
+from recs_cli import main
 
 
 def run(*arguments):
     done = subprocess.run(
-        [sys.executable, "-m", "recs.cli", *arguments],
+        [sys.executable, "-m", "recs_cli", *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -23,7 +23,7 @@ def run(*arguments):
 
 def test_version_and_help_do_not_import_tensorflow():
     code = (
-        "import sys; from recs.cli import main; main(['--version']); main(['--help'])\n"
+        "import sys; from recs_cli import main; main(['--version']); main(['--help'])\n"
         "print([m for m in ('tensorflow', 'keras', 'jsonargparse', 'numpy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -69,7 +69,7 @@ def test_ctrl_c_is_130(monkeypatch, capsys):
     def interrupted(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["recs.cli.main"], "_run", interrupted)
+    monkeypatch.setattr(sys.modules["recs_cli.main"], "_run", interrupted)
     assert main(["train"]) == 130
     assert capsys.readouterr().err == "recs: interrupted\n"
 

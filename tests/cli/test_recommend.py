@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from recs.cli import main
+from recs_cli import main
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +47,7 @@ def test_users_and_what_they_may_look_like(run, capsys):
     assert main(["recommend", run, "--user", "ann"]) == 2
     assert "--user must be a whole number" in capsys.readouterr().err
     assert main(["recommend", run, "--user", "1", "-k", "0"]) == 2
-    assert "`-k` must be a positive integer" in capsys.readouterr().err
+    assert "argument -k: must be a positive integer" in capsys.readouterr().err
 
     assert main(["recommend", run, "--user", "1", "-k", "100"]) == 0
     without = capsys.readouterr().out

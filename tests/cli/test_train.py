@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import recs
-from recs.cli import main
+from recs_cli import main
 
 
 @pytest.mark.slow
@@ -111,7 +111,8 @@ def test_a_missing_configuration_names_those_there_are(tmp_path, monkeypatch, ca
     (tmp_path / "configs" / "mine.yaml").write_text("")
     assert main(["train", "nope.yaml"]) == 2
     error = capsys.readouterr().err
-    assert "CONFIG must be a YAML file. Received: nope.yaml. There are: configs/mine.yaml." in error
+    assert "CONFIG must be a YAML file. Received: nope.yaml, which does not exist." in error
+    assert "configs/mine.yaml" in error
     assert main(["train", "--epochs", "1"]) == 2
     assert "needs CONFIG" in capsys.readouterr().err
 

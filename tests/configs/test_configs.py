@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-from recs.cli import main
+from recs_cli import main
 from tests.experiments import user_item_files
 
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"

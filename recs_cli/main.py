@@ -1,8 +1,7 @@
-"""The entry of the `recs` command: which subcommand, and what becomes of its errors."""
+"""The entry of the `recs` command: which command to run, and how its errors are shown."""
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import os
 import re
@@ -10,22 +9,11 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from recs.cli import quiet
-from recs.version import __version__
-
-COMMANDS = {
-    "train": "train a model as a configuration says, judge it and write a run folder",
-    "evaluate": "judge the model of a run again",
-    "recommend": "recommend items to users with the model of a run",
-    "export": "write the model of a run as a SavedModel for TensorFlow Serving",
-    "build-op": "compile the embedding op now rather than on first use",
-}
+from recs_cli.arguments import parse
+from recs_cli.errors import UsageError
+from recs_cli.tensorflow_import import import_recs
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
-
-
-class UsageError(Exception):
-    """A wrong command line or configuration; its text is the whole message."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Example:
     ```python
-    >>> from recs.cli import main
+    >>> from recs_cli import main
     >>> main(["--version"]) == 0  # doctest: +ELLIPSIS
     recs ...
     True
@@ -48,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
-    arguments = [one for one in arguments if one != "--debug"]
+    arguments = [argument for argument in arguments if argument != "--debug"]
     try:
         return _run(arguments)
     except UsageError as error:
@@ -72,30 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    name = arguments[0] if arguments else ""
-    if name not in COMMANDS:
-        _parser().parse_args(arguments)  # --help and --version end here, and wrong names.
-        _parser().print_help(sys.stderr)
-        return USAGE
-    if not {"-h", "--help"} & set(arguments) or name == "train":
-        quiet.import_tensorflow()
-    module = importlib.import_module(f"recs.cli.{name.replace('-', '_')}")
-    return int(module.run(arguments[1:]) or OK)
-
-
-def _parser() -> argparse.ArgumentParser:
-    lines = "\n".join(f"  {name:<10} {text}" for name, text in COMMANDS.items())
-    parser = argparse.ArgumentParser(
-        prog="recs",
-        usage="recs [-h] [--version] [--debug] COMMAND ...",
-        description="Recommender models on embeddings that grow with the ids they see.",
-        epilog=f"commands:\n{lines}\n\n`recs COMMAND --help` shows its arguments.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"recs {__version__}")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    parser.add_argument("command", nargs="?", choices=list(COMMANDS), help=argparse.SUPPRESS)
-    return parser
+    parsed = parse(arguments)
+    import_recs()
+    module = importlib.import_module(f"recs.cli.{parsed.command.replace('-', '_')}")
+    module.run(parsed)
+    return OK
 
 
 def _text(error: BaseException) -> str:

@@ -1,0 +1,7 @@
+"""`python -m recs`, the same as `recs` but for TensorFlow's notices, which come first."""
+
+import sys
+
+from recs_cli.main import main
+
+sys.exit(main())
