@@ -15,6 +15,7 @@ from recs.layers.checked import checked_names
 from recs.layers.multi_domain.domain_experts import DomainExperts
 from recs.layers.multi_domain.routing import Routing
 from recs.layers.multi_domain.star import Star
+from recs.layers.multi_task.grad_norm import GradNorm
 from recs.models import cross_domain_parts as parts
 from recs.models.base import Model
 from recs.models.domain_auc import DomainAUC
@@ -62,7 +63,8 @@ class CrossDomain(Model):
             all are yes or no, 1 or 0.
         domain_weights: How much a sample of a domain weighs, 1 for those it lacks. Defaults to
             `None`.
-        weights: Of the targets' losses, as in `recs.tasks.MultiTask`. Defaults to `None`.
+        weights: Of the targets' losses, as in `recs.tasks.MultiTask`, but no `GradNorm`. Defaults
+            to `None`.
         embedding_dim: int. Length of each embedding. Defaults to `8`.
         own_embedding_dim: int. The same of the domains' own. Defaults to `None`: as the others.
         regularization: float. Factor of the squares of the batch's distinct embeddings. Defaults
@@ -75,8 +77,8 @@ class CrossDomain(Model):
     float32 for each target.
 
     Raises:
-        ValueError: `domains` are no different names, a domain in an argument is none of them, or
-            a tower cannot be silent for a model that moves in.
+        ValueError: `domains` are no different names, a domain in an argument is none of them,
+            `weights` is a `GradNorm`, or a tower cannot be silent for a model that moves in.
 
     Example:
     ```python
@@ -156,6 +158,12 @@ class CrossDomain(Model):
         self.towers = {t: parts.renamed(form, f"tower_{n}") for n, t in enumerate(self.targets)}
         self.moved_in = {d: parts.as_list(one) for d, one in (models or {}).items()}
         self._model_gates = parts.gates(self.moved_in, self.domains, self.dtype_policy)
+        if isinstance(weights, GradNorm):
+            raise self._wrong(
+                "`weights`",
+                "must not be a `GradNorm`: no layer of the network balances by it",
+                "one",
+            )
         self.task = MultiTask({t: self._head(t) for t in self.targets}, weights)
         one = len(self.targets) == 1
         self.areas = {

@@ -196,7 +196,7 @@ def grown(
         experts=_with_domains(model.experts, domains),
         tower=_with_domains(first, domains),
         models=moved,
-        weights=model.task.get_config()["weights"],
+        weights=_weights_for(model, domain, arguments["targets"]),
         name=model.name,
     )
     _copy_state(model, other)
@@ -211,6 +211,15 @@ def _with_domains(layer: Any, domains: Sequence[str]) -> Any:
     return renamed(layer, layer.name, **changes)
 
 
+def _weights_for(model: CrossDomain, domain: str, targets: Any) -> Any:
+    """Returns the `weights` of a model with a domain more: a layer is a new one, of all targets."""
+    weights = model.task.loss_weights
+    if not isinstance(weights, keras.layers.Layer):
+        return weights
+    added = targets[domain] if isinstance(targets, Mapping) else targets
+    return renamed(weights, weights.name, tasks=list(dict.fromkeys([*weights.tasks, *added])))
+
+
 def _copy_state(source: CrossDomain, target: CrossDomain) -> None:
     pairs = [(source.features, target.features), (source.experts, target.experts)]
     pairs += [(tower, target.towers[t]) for t, tower in source.towers.items()]
@@ -219,6 +228,12 @@ def _copy_state(source: CrossDomain, target: CrossDomain) -> None:
         weights = {w.path: w for w in new.weights}
         for weight in old.weights:
             _copy_weight(weight, weights[weight.path])
+    if isinstance(source.task.loss_weights, keras.layers.Layer):
+        # Tasks that are new stand behind the others, as domains do.
+        for old_weight, new_weight in zip(
+            source.task.loss_weights.weights, target.task.loss_weights.weights, strict=True
+        ):
+            _copy_weight(old_weight, new_weight)
     vectors = [(source.features.shared, target.features.shared)]
     vectors += [(layer, target.features.own[d]) for d, layer in source.features.own.items()]
     for old_vectors, new_vectors in vectors:
@@ -234,7 +249,7 @@ def _copy_weight(old: Any, new: Any) -> None:
     if tuple(old.shape) == tuple(new.shape):
         new.assign(value)
         return
-    # A row for each domain, of which there is one more now.
+    # A row for each domain or task, of which there are more now.
     wider = new.numpy()
     wider[: len(value)] = value
     new.assign(wider)
@@ -247,5 +262,5 @@ def revived(config: Mapping[str, Any]) -> dict[str, Any]:
     made["experts"], made["tower"] = revive(made["experts"]), revive(made["tower"])
     made["models"] = {d: [revive(one) for one in each] for d, each in made["models"].items()}
     if isinstance(made["weights"], Mapping) and "class_name" in made["weights"]:
-        made["weights"] = "uncertainty"
+        made["weights"] = revive(made["weights"])
     return made

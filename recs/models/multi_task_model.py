@@ -11,8 +11,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from recs.errors import explain
 from recs.layers.embedding_collection import EmbeddingCollection
 from recs.layers.feature_config import FeatureConfig
+from recs.layers.multi_task.grad_norm import GradNorm
 from recs.layers.multi_task.task_towers import TaskTowers
 from recs.layers.table_config import TableConfig
 from recs.models.base import Model
@@ -47,6 +49,9 @@ class MultiTaskModel(Model):
         **kwargs: The arguments of `keras.Model`.
 
     Shapes: a dict of columns `(batch,)` -> a dict with `(batch,)` float32 for each task.
+
+    Raises:
+        ValueError: `weights` fits no task, or is a `GradNorm` other than `balance`.
 
     Example:
     ```python
@@ -92,6 +97,16 @@ class MultiTaskModel(Model):
         }
         self.sharing = sharing
         self.balance = balance
+        if isinstance(weights, GradNorm) and weights is not balance:
+            raise ValueError(
+                explain(
+                    "`weights`",
+                    rule="must be the layer `balance` where it is a `GradNorm`",
+                    received=f"another one than balance={balance!r}",
+                    where=f"MultiTaskModel '{self.name}'",
+                    remedy="Give the same layer as `balance=` and `weights=`.",
+                )
+            )
         drawn = random.randrange(2**31) if seed is None else seed
         self.embeddings = _embeddings(categories, embedding_dim, drawn) if categories else None
         self.dropout = keras.layers.Dropout(dropout, seed=drawn)
@@ -228,8 +243,9 @@ class MultiTaskModel(Model):
                 config[name] = keras.saving.deserialize_keras_object(config[name])
         weights = config["weights"]
         if isinstance(weights, dict) and "class_name" in weights:
-            kind = weights["class_name"]
-            config["weights"] = config["balance"] if kind == "GradNorm" else "uncertainty"
+            layer = keras.saving.deserialize_keras_object(weights)
+            # A `GradNorm` is the layer of the network, and not a second one.
+            config["weights"] = config["balance"] if isinstance(layer, GradNorm) else layer
         return cls(**config)
 
 

@@ -81,6 +81,11 @@ class MultiTask(Task):
         }
         self._weights = self._checked_weights(weights)
 
+    @property
+    def loss_weights(self) -> Any:
+        """The `weights` of the losses: a dict, a layer, or None."""
+        return self._weights
+
     def _checked_weights(self, weights: Any) -> Any:
         names = list(self.tasks)
         if weights == "uncertainty":

@@ -14,6 +14,7 @@ from recs.export import saved_model
 from recs.layers import DynamicEmbedding
 from recs.layers.blocks import MLP
 from recs.layers.multi_domain import DomainExperts, MovedIn, Star
+from recs.layers.multi_task import GradNorm, UncertaintyWeights
 from recs.models import CrossDomain
 
 DOMAINS = ["books", "films"]
@@ -196,6 +197,45 @@ def test_a_domain_is_added_and_the_others_predict_what_they_did(samples, rng):
     np.testing.assert_array_equal(model.predict_targets(samples)["liked"], want)  # left alone
 
 
+@keras.saving.register_keras_serializable("tests")
+class HalvedUncertainty(UncertaintyWeights):
+    """A user's own weights of losses."""
+
+    def call(self, losses):
+        return super().call(losses) / 2
+
+
+@pytest.mark.parametrize("targets", [None, ["skipped", "liked"]])
+@pytest.mark.parametrize("weights", [
+    lambda: None, lambda: {"liked": 0.5}, lambda: "uncertainty",
+    lambda: UncertaintyWeights(["liked"]), lambda: HalvedUncertainty(["liked"]),
+])  # fmt: skip
+def test_the_weights_of_losses_survive_a_domain_more_and_a_file(
+    samples, tmp_path, weights, targets
+):
+    model = made(weights=weights())
+    batch = next(iter(samples.to_dataset(batch_size=100)))
+    layer = isinstance(model.task.loss_weights, keras.layers.Layer)
+    if layer:
+        model.task.loss_weights.log_variances.assign([0.7])
+    more = model.with_domain("music", targets=targets)
+    more.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    for other in (more, loaded):
+        kept = other.task.loss_weights
+        assert type(kept) is type(model.task.loss_weights)
+        if not layer:
+            assert kept == model.task.loss_weights
+        else:
+            assert kept is not model.task.loss_weights
+            learnt = [0.7] if targets is None else [0.7, 0.0]
+            np.testing.assert_allclose(kept.log_variances, learnt)
+        # A batch of old domains has no loss of the new target, whose variance is 0.
+        np.testing.assert_allclose(
+            other.compute_loss(batch), model.compute_loss(batch), rtol=1e-6
+        )  # fmt: skip
+
+
 def old_model(samples):
     """Returns a model of books alone, with columns of its own."""
     user = keras.Input((), dtype="string", name="user")
@@ -250,6 +290,7 @@ def test_an_old_model_moves_in_with_what_it_predicts(samples, tmp_path, how):
         (lambda: made(domains=["a", "a"]), "`domains` must be names"),
         (lambda: made(own_categories={"music": ["band"]}), "`own_categories` must be of the dom"),
         (lambda: CrossDomain(DOMAINS, {"books": ["y"]}, categories=["user"]), "each of them"),
+        (lambda: made(weights=GradNorm(["liked"])), "`weights` must not be a `GradNorm`"),
         (lambda: made().with_domain("books"), "`domain` must be a new one"),
         (lambda: made()({"user": np.array(["a"])}), "must name domains as 'domain'"),
     ],

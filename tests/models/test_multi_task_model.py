@@ -10,7 +10,7 @@ import tensorflow as tf
 from recs.data import Samples, adult
 from recs.export import saved_model
 from recs.layers.blocks import MLP
-from recs.layers.multi_task import GradNorm, MMoE, PCGrad
+from recs.layers.multi_task import GradNorm, MMoE, PCGrad, UncertaintyWeights
 from recs.models import MultiTaskModel
 
 TASKS = ["long", "even"]
@@ -54,18 +54,30 @@ def test_numbers_are_tamed_and_scaled(samples):
     np.testing.assert_allclose(x, [[0, 0, 0, 0, want]], rtol=1e-5)
 
 
+@keras.saving.register_keras_serializable("tests")
+class OwnUncertainty(UncertaintyWeights):
+    """A user's own weights of losses."""
+
+
+@keras.saving.register_keras_serializable("tests")
+class OwnGradNorm(GradNorm):
+    """A user's own balance."""
+
+
 def sharings():
-    balance = GradNorm(TASKS)
+    balance, own = GradNorm(TASKS), OwnGradNorm(TASKS)
     mlp = {"sharing": MLP((8,), final_activation="relu")}
     return {
         "none": {"sharing": None},
         "mmoe": {"sharing": MMoE(TASKS, 2, (8,)), "weights": "uncertainty"},
         "pcgrad": {**mlp, "balance": PCGrad(TASKS), "weights": {"even": 0.5}},
         "gradnorm": {**mlp, "balance": balance, "weights": balance},
+        "own gradnorm": {**mlp, "balance": own, "weights": own},
+        "own uncertainty": {"sharing": None, "weights": OwnUncertainty(TASKS)},
     }
 
 
-@pytest.mark.parametrize("kind", ["none", "mmoe", "pcgrad", "gradnorm"])
+@pytest.mark.parametrize("kind", [*sharings()])
 def test_it_is_saved_trained_further_and_served(samples, tmp_path, kind):
     model = made(**sharings()[kind])
     trained(model, samples)
@@ -74,14 +86,20 @@ def test_it_is_saved_trained_further_and_served(samples, tmp_path, kind):
     again = keras.saving.load_model(tmp_path / "model.keras")
     for name, told in again.predict_probabilities(samples).items():
         np.testing.assert_allclose(told, want[name], rtol=1e-5)
-    if kind == "gradnorm":
-        assert again.task._weights is again.balance
+    assert type(again.task.loss_weights) is type(model.task.loss_weights)
+    if "gradnorm" in kind:
+        assert again.task.loss_weights is again.balance
     again.fit(samples.to_dataset(batch_size=64), verbose=0)
     path = saved_model(model, tmp_path / "1")
     serve = tf.saved_model.load(str(path)).signatures["serving_default"]
     answer = serve(kind=tf.constant(samples["kind"]), length=tf.constant(samples["length"]))
     for name in TASKS:
         np.testing.assert_allclose(answer[name], want[name], rtol=1e-5, atol=1e-6)
+
+
+def test_a_balance_that_is_not_in_the_network_is_refused():
+    with pytest.raises(ValueError, match="must be the layer `balance`"):
+        made(None, weights=GradNorm(TASKS))
 
 
 def test_the_census_has_what_it_says():
