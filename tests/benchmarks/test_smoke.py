@@ -1,10 +1,14 @@
-"""Every benchmark runs in its tiny form and prints both sides and their ratio."""
+"""Every benchmark runs in its tiny form and prints both sides and their ratio.
+
+The default run has the quick ones, in this process; `pytest -m slow` runs each in its own.
+"""
 
 from __future__ import annotations
 
 import os
 import pathlib
 import re
+import runpy
 import subprocess
 import sys
 
@@ -40,6 +44,24 @@ def test_there_are_benchmarks():
     }
 
 
+def check_table(printed: str) -> None:
+    lines = printed.splitlines()
+    rule = next(i for i, line in enumerate(lines) if re.fullmatch("-+", line))
+    assert len(re.findall(r"\d+\.\d+", lines[rule + 1])) >= 2, printed
+
+
+QUICK = ("adaptation", "embedding_step", "grouped", "ivf", "lookup", "pipeline", "records")
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_smoke_in_this_process(name, monkeypatch, capsys):
+    script = str(FOLDER / f"{name}.py")
+    monkeypatch.setattr(sys, "argv", [script, "--smoke"])
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    runpy.run_path(script, run_name="__main__")
+    check_table(capsys.readouterr().out)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
 def test_smoke(script):
@@ -51,6 +73,4 @@ def test_smoke(script):
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    lines = done.stdout.splitlines()
-    rule = next(i for i, line in enumerate(lines) if re.fullmatch("-+", line))
-    assert len(re.findall(r"\d+\.\d+", lines[rule + 1])) >= 2, done.stdout
+    check_table(done.stdout)

@@ -128,8 +128,14 @@ def test_every_part(builder, variant):
 
 
 # A million operations, and fewer where each costs tens of times as much.
-@SLOW
-@pytest.mark.parametrize(("variant", "operations"), [("plain", 1_000_000), ("asan", 100_000)])
+@pytest.mark.parametrize(
+    ("variant", "operations"),
+    [
+        ("plain", 20_000),
+        pytest.param("plain", 1_000_000, marks=SLOW),
+        pytest.param("asan", 100_000, marks=SLOW),
+    ],
+)
 def test_random_operations_against_a_map(builder, variant, operations):
     assert "operations" in run(builder, "fuzz_table", variant, "--operations", str(operations))
 
@@ -150,14 +156,18 @@ def test_every_allocation_may_fail(builder, variant):
     assert "passed" in run(builder, "allocation_failure", variant)
 
 
-@SLOW
-@pytest.mark.parametrize(("variant", "rounds"), [("plain", 200), ("tsan", 40)])
+@pytest.mark.parametrize(
+    ("variant", "rounds"),
+    [("plain", 20), pytest.param("plain", 200, marks=SLOW), pytest.param("tsan", 40, marks=SLOW)],
+)
 def test_everything_at_once(builder, variant, rounds):
     assert "passed" in run(builder, "concurrency", variant, str(rounds))
 
 
-@SLOW
-@pytest.mark.parametrize(("variant", "steps"), [("plain", 300), ("tsan", 30)])
+@pytest.mark.parametrize(
+    ("variant", "steps"),
+    [("plain", 20), pytest.param("plain", 300, marks=SLOW), pytest.param("tsan", 30, marks=SLOW)],
+)
 def test_saves_beside_training_are_of_the_step_they_name(builder, variant, steps):
     assert "passed" in run(builder, "replay", variant, str(steps))
 

@@ -1,4 +1,7 @@
-"""Every configuration that is shipped runs, in a short form."""
+"""Every configuration that is shipped runs, in a short form.
+
+The default run has the quick ones; `pytest -m slow` has the others.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from tests.experiments import user_item_files
 
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 CONFIGS = sorted(FOLDER.glob("*.yaml"))
+QUICK = {"multitask_adult", "two_tower_movielens"}
 
 
 def test_there_are_configurations():
@@ -23,8 +27,12 @@ def test_there_are_configurations():
     }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def configuration(path: pathlib.Path) -> object:
+    marks = [] if path.stem in QUICK else [pytest.mark.slow]
+    return pytest.param(path, id=path.stem, marks=marks)
+
+
+@pytest.mark.parametrize("path", [configuration(path) for path in CONFIGS])
 def test_it_runs(path, tmp_path, capsys):
     short = ["--epochs", "2", "--batch_size", "4096", "--runs", str(tmp_path)]
     if "UserItemLists" in path.read_text():
