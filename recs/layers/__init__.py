@@ -21,6 +21,7 @@ from recs.layers.feature_config import FeatureConfig
 from recs.layers.frequency_estimate import FrequencyEstimate
 from recs.layers.recent_records import RecentRecords
 from recs.layers.table_config import TableConfig
+from recs.layers.table_snapshot import TableSnapshot
 from recs.layers.table_summary import table_summary
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "FrequencyEstimate",
     "RecentRecords",
     "TableConfig",
+    "TableSnapshot",
     "admission",
     "blocks",
     "cold",

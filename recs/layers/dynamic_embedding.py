@@ -38,7 +38,8 @@ class DynamicEmbedding(IdInput, TableLayer):
     left out with one; an empty bag gives zeros. With `mask_key`, the layer passes a mask on.
 
     State: ids, rows, slots, step, seed and drawn initial rows are saved with the layer, in
-    `.keras`, in weights files and in `tf.train.Checkpoint`.
+    `.keras`, in weights files and in `tf.train.Checkpoint`. In memory, `get_weights` has ids and
+    rows as a `recs.layers.TableSnapshot`, which `set_weights` brings back.
 
     Args:
         output_dim: Length of the vectors.

@@ -11,6 +11,7 @@ from recs.layers.id_input import IdInput
 from recs.layers.policy import checked_admission, checked_eviction, saved_policies
 from recs.layers.resource_layer import ResourceLayer
 from recs.layers.table_arguments import KEY_DTYPES, bad_argument, check_bags
+from recs.layers.table_weight import TableWeight
 from recs.ops.as_keys import as_keys
 from recs.ops.eviction_rule import combined
 from recs.ops.record_table import Recent, RecordTable, check_size
@@ -117,6 +118,9 @@ class RecentRecords(IdInput, ResourceLayer):
             eviction=combined(self._eviction, where=self._where),
         )
         self._own_resources([table])
+        contents = TableWeight(self, "contents", trainable=False)
+        # Not an attribute: files have the records from the table, and nothing of this weight.
+        self._contents = lambda: contents
         self._masked = _Masked(name="masked", dtype=self.dtype_policy)
 
     @property
@@ -124,6 +128,16 @@ class RecentRecords(IdInput, ResourceLayer):
         """The table of ids and their records."""
         table: RecordTable = self.tables[0]
         return table
+
+    @property
+    def weights(self) -> list[keras.Variable]:
+        """The weights, with one whose value in memory is the ids and their records."""
+        return [*super().weights, self._contents()]
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """The variables, with the weight that stands for ids and records."""
+        return [*super().variables, self._contents()]
 
     def append(self, keys: Any, records: Any, timestamps: Any = None, mask: Any = None) -> None:
         """Adds a record to each id, in the order of the ids; the oldest ones give way.

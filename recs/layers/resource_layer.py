@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from recs.layers.table_anchor import layers_with_tables
+from recs.layers.table_weight import TableWeight
 from recs.ops.table_resource import TableResource
 
 
@@ -64,12 +64,6 @@ class ResourceLayer(keras.layers.Layer):
 
 
 def layers_with_resources(model: keras.layers.Layer) -> list[Any]:
-    """Returns the layers of a model whose state is in tables, of embeddings and of records.
-
-    However deep they are nested; those with embeddings come first.
-    """
-    # Those with embeddings are found by their anchors. Records are no weight, so nothing in
-    # `model.variables` leads to them, and Keras offers no public walk through layers within layers.
-    found = [*layers_with_tables(model), *model._flatten_layers()]
-    owners = {id(layer): layer for layer in found if isinstance(layer, ResourceLayer)}
-    return list(owners.values())
+    """Returns the layers of a model whose state is in tables, however deep they are nested."""
+    layers = [v.layer for v in model.variables if isinstance(v, TableWeight)]
+    return list({id(layer): layer for layer in layers}.values())

@@ -13,6 +13,7 @@ from recs.layers.look_up_time import newest
 from recs.layers.resource_layer import ResourceLayer
 from recs.layers.table_anchor import TableAnchor
 from recs.layers.table_arguments import TableArguments
+from recs.layers.table_weight import TableWeight
 from recs.ops import lookup
 from recs.ops.bags import combine
 from recs.ops.table import Table, stand_in
@@ -24,7 +25,8 @@ class TableLayer(ResourceLayer):
     """A layer that owns tables: looks rows up, has them trained, and saves them.
 
     The layer has one scalar weight, its *anchor*; every look-up of training takes it as an input,
-    and its constraint is what Keras calls when the optimizer applies. A subclass makes its tables
+    and its constraint is what Keras calls when the optimizer applies; kept in memory, its value is
+    the ids and rows of the tables. A subclass makes its tables
     and gives them to `_own` at the end of its constructor.
 
     Args:
@@ -45,14 +47,8 @@ class TableLayer(ResourceLayer):
                 setattr(self, f"_fallback_{t}", made)
         self._followed = tuple(FollowedOptimizer(one.optimizer) for one in arguments)
         self._row_regularizers = tuple(one.regularizer for one in arguments)
-        self._anchor = self.add_weight(
-            name="anchor",
-            shape=(),
-            dtype="float32",
-            initializer="zeros",
-            autocast=False,
-            constraint=TableAnchor(self),
-        )
+        self._anchor = TableWeight(self, "anchor", trainable=self.trainable)
+        self._anchor.constraint = TableAnchor(self)
         # In half precision the loss is scaled, and only `recs.Model` tells the layer by how much.
         self._seen_loss_scale = (
             self.add_weight(

@@ -13,6 +13,7 @@ from keras import ops
 from recs.errors import explain
 from recs.layers.multi_domain.moved_in import MovedIn
 from recs.layers.multi_domain.routing import Routing
+from recs.layers.table_weight import TableWeight
 from recs.models.domain_features import picked
 
 if TYPE_CHECKING:
@@ -227,7 +228,8 @@ def _copy_state(source: CrossDomain, target: CrossDomain) -> None:
     for old, new in pairs:
         weights = {w.path: w for w in new.weights}
         for weight in old.weights:
-            _copy_weight(weight, weights[weight.path])
+            if not isinstance(weight, TableWeight):  # tables follow below, with their slots
+                _copy_weight(weight, weights[weight.path])
     if isinstance(source.task.loss_weights, keras.layers.Layer):
         # Tasks that are new stand behind the others, as domains do.
         for old_weight, new_weight in zip(

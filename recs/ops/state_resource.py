@@ -185,6 +185,25 @@ class StateResource(tf.saved_model.experimental.TrackableResource):
         """Replaces the state with that of `serialize`; raises what `restore` raises."""
         ops().recs_table_deserialize(self.handle, tf.convert_to_tensor(blocks, tf.string))
 
+    def contents(self) -> tf.Tensor:
+        """Returns ids, rows and what is noted with them, without slots, as byte strings."""
+        return ops().recs_table_contents(self.handle)
+
+    def assign(self, blocks: Any) -> None:
+        """Replaces ids and rows with those of `contents`, at one moment for all readers.
+
+        Slots of ids that are in both stay, and so do step and optimizer; rows of other ids begin
+        with initial slots. Deltas go on: `save_delta` writes what the assignment changed.
+
+        Args:
+            blocks: What `contents` of a table of the same kind returned.
+
+        Raises:
+            tf.errors.InvalidArgumentError: it is of a table with another dimension or key type.
+            tf.errors.DataLossError: it is damaged. The table is as it was in both cases.
+        """
+        ops().recs_table_assign(self.handle, tf.convert_to_tensor(blocks, tf.string))
+
     def _serialize_to_tensors(self) -> dict[str, tf.Tensor]:
         return {"blocks": self.serialize()}
 

@@ -102,6 +102,11 @@ class TableResource(StateResource):
             self.storage, self._mean_default, self.name, self._admission, self._eviction,
         )  # fmt: skip
 
+    @property
+    def initializer(self) -> RowInitializer:
+        """Where the rows of new ids come from."""
+        return self._initializer
+
     def size(self) -> int:
         """Returns the number of ids."""
         return int(self.stats()["rows"])

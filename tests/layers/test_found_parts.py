@@ -26,7 +26,7 @@ def saved_and_restored(make, ask, folder):
     ask(second)
     path = tf.train.Checkpoint(model=first).save(folder / "c")
     tf.train.Checkpoint(model=second).restore(path)
-    return [[np.array(v) for v in model.weights] for model in (first, second)], (first, second)
+    return [model.get_weights() for model in (first, second)], (first, second)
 
 
 def test_layers_of_lists_and_dicts_are_in_checkpoints(tmp_path):

@@ -2,6 +2,7 @@
 // RecsTableFollows: which state it stands at.
 // RecsTableSerialize, RecsTableDeserialize: a state's blocks as a vector of strings.
 #include "kernels/state_kernel.h"
+#include "kernels/tensor_blocks.h"
 #include "table/file_source.h"
 
 namespace recs {
@@ -17,32 +18,6 @@ Status ReadState(BlockSource& source, TableBase& base, const ReadOptions& option
     return Snapshot<K>::Read(source, &table, options, executor);
   });
 }
-
-class TensorSink final : public BlockSink {
- public:
-  Status Append(std::string block) override {
-    blocks.emplace_back(block.data(), block.size());
-    return {};
-  }
-  std::vector<tensorflow::tstring> blocks;
-};
-
-class TensorSource final : public BlockSource {
- public:
-  explicit TensorSource(const Tensor& blocks) : blocks_(blocks) {}
-  Status Next(std::string* /*storage*/, std::string_view* block, bool* end) override {
-    *end = next_ == blocks_.NumElements();
-    if (*end) return {};
-    const tensorflow::tstring& bytes = blocks_.flat<tensorflow::tstring>()(next_++);
-    *block = std::string_view(bytes.data(), bytes.size());
-    return {};
-  }
-  std::string name() const override { return "saved weights"; }
-
- private:
-  const Tensor& blocks_;
-  int64_t next_ = 0;
-};
 
 class RestoreKernel final : public TableKernel {
  public:
@@ -103,12 +78,7 @@ class SerializeKernel final : public TableKernel {
       using K = typename std::decay_t<decltype(table)>::Key;
       return Snapshot<K>::Write(table, sink);
     })));
-    Tensor* blocks = nullptr;
-    RECS_RETURN_IF_ERROR(context->allocate_output(
-        0, TensorShape({static_cast<int64_t>(sink.blocks.size())}), &blocks));
-    auto flat = blocks->flat<tensorflow::tstring>();
-    for (size_t i = 0; i < sink.blocks.size(); ++i) flat(i) = std::move(sink.blocks[i]);
-    return absl::OkStatus();
+    return sink.Output(context, 0);
   }
 };
 

@@ -41,6 +41,20 @@ Status Snapshot<K>::Read(BlockSource& source, Table<K>* table) {
 }
 
 template <class K>
+Status Snapshot<K>::Assign(BlockSource& source, Table<K>* table, Executor& executor) {
+  SnapshotLoader<K> loader(source, *table, false, executor);
+  if (Status read = loader.ReadHeader(); !read.ok()) return read;
+  if (loader.header().kind != SnapshotKind::kState) {
+    return InvalidArgument("What is assigned must be a whole state. Received: a base or a delta (in "
+                           "table '" + table->options().name + "', " + source.name() +
+                           "). Use `restore` and `apply`.");
+  }
+  if (Status read = loader.ReadRest(); !read.ok()) return read;
+  SnapshotMerge<K>(source, loader, table, executor).Assign();
+  return {};
+}
+
+template <class K>
 Status Snapshot<K>::Apply(BlockSource& source, Table<K>* table, Executor& executor) {
   SnapshotLoader<K> loader(source, *table, true, executor);
   if (Status read = loader.ReadHeader(); !read.ok()) return read;

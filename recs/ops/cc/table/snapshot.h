@@ -89,6 +89,9 @@ class Snapshot {
   static Status Read(BlockSource& source, Table<K>* table, const ReadOptions& options,
                      Executor& executor);
   static Status Read(BlockSource& source, Table<K>* table);
+  // Gives the table the keys and rows of a state, and no others. Slots of keys that it has stay, as
+  // do its step and optimizer; rows of other keys get initial slots.
+  static Status Assign(BlockSource& source, Table<K>* table, Executor& executor);
   // Takes over a delta that follows the state the table was restored from, or the delta before.
   static Status Apply(BlockSource& source, Table<K>* table, Executor& executor);
 };

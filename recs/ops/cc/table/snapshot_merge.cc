@@ -131,6 +131,24 @@ void SnapshotMerge<K>::CopyRow(char* loaded, char* record) const noexcept {
 }
 
 template <class K>
+char* SnapshotMerge<K>::AddRecord(Shard& shard, uint64_t hash, char* loaded) noexcept {
+  shard.ReserveStamp();
+  const uint32_t number = shard.arena.Allocate();
+  shard.BeforeChange(number);
+  char* record = shard.arena.at(number);
+  // The key moves with all that it owns; the loaded record is left without.
+  constexpr size_t kPrefix = Keys<K>::kPrefix;
+  std::memcpy(record - kPrefix, loaded - kPrefix, kPrefix);
+  RowLayout::header(record)->key = RowLayout::header(loaded)->key;
+  RowLayout::header(loaded)->key = 0;
+  RowLayout::header(record)->generation = shard.NextGeneration();
+  shard.index.Insert(TagOf(hash), number);
+  shard.key_bytes += Keys<K>::bytes(Keys<K>::Load(record));
+  ++shard.insertions;
+  return record;
+}
+
+template <class K>
 void SnapshotMerge<K>::MergeRow(int s, char* loaded, bool forget_waiting) noexcept {
   Shard& shard = *table_.shards_[s];
   const K key = Keys<K>::Load(loaded);
@@ -143,25 +161,12 @@ void SnapshotMerge<K>::MergeRow(int s, char* loaded, bool forget_waiting) noexce
     table_.AddToSum(shard, record, 1.0);
     return;
   }
-  shard.ReserveStamp();
-  const uint32_t number = shard.arena.Allocate();
-  shard.BeforeChange(number);
-  char* record = shard.arena.at(number);
-  // The key moves with all that it owns; the loaded record is left without.
-  constexpr size_t kPrefix = Keys<K>::kPrefix;
-  std::memcpy(record - kPrefix, loaded - kPrefix, kPrefix);
-  RowLayout::header(record)->key = RowLayout::header(loaded)->key;
-  RowLayout::header(loaded)->key = 0;
+  char* record = AddRecord(shard, hash, loaded);
   CopyRow(loaded, record);
-  RowLayout::header(record)->generation = shard.NextGeneration();
-  shard.index.Insert(TagOf(hash), number);
-  const K moved = Keys<K>::Load(record);
-  shard.key_bytes += Keys<K>::bytes(moved);
-  ++shard.insertions;
   table_.AddToSum(shard, record, 1.0);
   if (!forget_waiting || table_.filters_[s] == nullptr) return;
   try {
-    table_.filters_[s]->Forget(moved, hash);
+    table_.filters_[s]->Forget(Keys<K>::Load(record), hash);
   } catch (const std::bad_alloc&) {
     // It waits on; nobody asks about a key that has a row.
   }
@@ -240,6 +245,90 @@ Status SnapshotMerge<K>::Apply() {
   table_.hyperparameters_.swap(header.hyperparameters);
   table_.follows_ = header.cursor;
   return {};
+}
+
+template <class K>
+std::vector<uint32_t> SnapshotMerge<K>::UnloadedRecords(int s) const {
+  const Shard& shard = *table_.shards_[s];
+  const Shard& loaded = *loader_.fresh().shards_[s];
+  std::vector<uint32_t> numbers;
+  shard.index.ForEach([&](uint32_t number) {
+    const K key = Keys<K>::Load(shard.arena.at(number));
+    if (loader_.fresh().FindIn(loaded, key, HashKey(key)) == HashIndex::kNone) {
+      numbers.push_back(number);
+    }
+  });
+  return numbers;
+}
+
+template <class K>
+void SnapshotMerge<K>::AssignRow(Shard& shard, char* loaded) noexcept {
+  const uint64_t hash = HashKey(Keys<K>::Load(loaded));
+  const size_t bytes = table_.layout_.embedding_bytes();
+  const uint32_t number = table_.FindIn(shard, Keys<K>::Load(loaded), hash);
+  if (number != HashIndex::kNone) {
+    char* record = shard.arena.at(number);
+    if (std::memcmp(RowLayout::embedding(record), RowLayout::embedding(loaded), bytes) == 0) return;
+    shard.BeforeChange(number);
+    std::memcpy(RowLayout::embedding(record), RowLayout::embedding(loaded), bytes);
+    return;
+  }
+  char* record = AddRecord(shard, hash, loaded);
+  std::memcpy(RowLayout::embedding(record), RowLayout::embedding(loaded), bytes);
+  table_.InitializeSlots(record);
+  // The row is as old as it was when the state was taken.
+  const RowHeader* row = RowLayout::header(loaded);
+  const Moment now = table_.Now();
+  const auto taken_step = static_cast<uint32_t>(loader_.header().step);
+  const uint32_t steps = taken_step - std::min(row->last_step, taken_step);
+  const uint32_t taken_time = loader_.header().newest_time;
+  const uint32_t seconds = taken_time - std::min(row->last_time, taken_time);
+  RowHeader* header = RowLayout::header(record);
+  header->count = row->count;
+  header->last_step = now.step - std::min(steps, now.step);
+  header->last_time = row->last_time == 0 ? 0 : now.time - std::min(seconds, now.time);
+}
+
+template <class K>
+void SnapshotMerge<K>::AssignShard(int s, const std::vector<uint32_t>& unloaded) noexcept {
+  Shard& shard = *table_.shards_[s];
+  for (const uint32_t number : unloaded) {
+    table_.EraseFrom(shard, number, table_.HashOfKey(shard.arena.at(number)));
+  }
+  Shard& loaded = *loader_.fresh().shards_[s];
+  for (uint32_t n = 0; n < loaded.arena.high_water(); ++n) {
+    char* record = loaded.arena.at(n);
+    if (RowLayout::header(record)->generation != Shard::kFreed) AssignRow(shard, record);
+  }
+  shard.row_sum.swap(loaded.row_sum);  // of the same rows, without what many updates rounded
+}
+
+template <class K>
+void SnapshotMerge<K>::Assign() {
+  const SnapshotHeader& header = loader_.header();
+  std::unique_lock<ScanGate> no_save(table_.gate_);
+  std::unique_lock<RwLock> lock(table_.mutex_);
+  std::array<std::vector<uint32_t>, kShards> unloaded;
+  for (int s = 0; s < kShards; ++s) {
+    unloaded[s] = UnloadedRecords(s);
+    std::unique_lock<RwLock> shard_lock(table_.shards_[s]->mutex);
+    table_.shards_[s]->arena.ReserveFree(unloaded[s].size());
+  }
+  ReserveRows();
+  {
+    const ExclusiveShards all(table_.shards_);
+    table_.NoteTime(header.newest_time);
+    executor_.ParallelFor(kShards, 1 << 20, [&](int64_t first, int64_t last) {
+      for (; first < last; ++first) AssignShard(static_cast<int>(first), unloaded[first]);
+    });
+    TakeFilters();
+    table_.options_.initializer.seed = header.initializer.seed;
+    if (header.initializer.block != nullptr) {
+      table_.options_.initializer.block = header.initializer.block;
+    }
+    table_.follows_ = {};
+  }
+  if (table_.options_.eviction.bounded()) table_.Trim(table_.options_.eviction);
 }
 
 template class SnapshotMerge<int64_t>;

@@ -22,6 +22,8 @@ class SnapshotMerge {
   Status Merge();
   // The loaded delta is taken over.
   Status Apply();
+  // The table gets the loaded keys and rows, and no others; slots of keys that it has stay.
+  void Assign();
 
  private:
   std::string Where() const;
@@ -31,6 +33,12 @@ class SnapshotMerge {
   void ReserveRows();
   void MergeShard(int s, bool forget_waiting) noexcept;
   void MergeRow(int s, char* loaded, bool forget_waiting) noexcept;
+  // Adds a record without values, which takes the loaded key over.
+  char* AddRecord(Shard& shard, uint64_t hash, char* loaded) noexcept;
+  // Records of a shard whose keys were not loaded.
+  std::vector<uint32_t> UnloadedRecords(int s) const;
+  void AssignShard(int s, const std::vector<uint32_t>& unloaded) noexcept;
+  void AssignRow(Shard& shard, char* loaded) noexcept;
   void CopyRow(char* loaded, char* record) const noexcept;
   void TakeFilters();
 
