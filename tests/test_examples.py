@@ -65,7 +65,6 @@ def python_blocks(path: pathlib.Path) -> list[str]:
     return [c for c in code if not c.startswith("# not run")]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", [g for g in GUIDES if python_blocks(g)], ids=lambda p: p.stem)
 def test_guides(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
