@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from recs_cli import configuration_file
 from recs_cli.errors import UsageError
 from recs_cli.installed_version import installed_version
 
@@ -16,6 +17,34 @@ COMMANDS = {
     "build-op": "compile the embedding op now rather than on first use",
 }
 _RUN_HELP = "a run's folder, or the folder of several, of which the newest is taken"
+_TRAIN_HELP = """\
+usage: recs train CONFIG [--KEY VALUE ...] [--allow-module MODULE ...]
+
+Trains the model that CONFIG describes, a YAML file. Each key below stands in the file, or on the
+command line, which wins: --epochs 3 --model.embedding_dim 64
+
+keys that name a class, by class_path and init_args:
+  --data            where the interactions come from
+  --split           how they are divided into training, validation and test
+  --model           the model
+  --optimizer       the optimizer of its weights and embeddings
+  --evaluation      what the model is judged by
+
+other keys:
+  --epochs          how often training passes over the data (default: 10)
+  --batch_size      interactions per step (default: 1024)
+  --seed            the seed of initial values and of the order of the data (default: 0)
+  --judge_on        test or validation (default: test)
+  --name            the name of the run (default: the file name of CONFIG)
+  --runs            the folder of all runs (default: runs)
+
+options:
+  -h, --help        show this help
+  --KEY.help CLASS  show the arguments of a class: --model.help recs.models.TwoTower
+  --allow-module MODULE
+                    a module of yours whose classes may be made; it is imported. May be repeated.
+                    Without it, only classes of recs and keras are\
+"""
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -54,18 +83,45 @@ def _all_commands() -> argparse.ArgumentParser:
 
 
 def _train(arguments: list[str]) -> argparse.Namespace:
-    # The keys of a configuration are the arguments of classes, which are not imported yet.
-    if "-h" in arguments or "--help" in arguments or any(a.endswith(".help") for a in arguments):
-        return argparse.Namespace(command="train", config=None, overrides=arguments)
-    if not arguments or arguments[0].startswith("-"):
+    modules, rest = _allowed_modules(arguments)
+    for position, argument in enumerate(rest):
+        key, _, name = argument.partition("=")
+        if key.endswith(".help") and key.startswith("--"):
+            name = name or "".join(rest[position + 1 : position + 2])
+            return argparse.Namespace(command="train", explain=name, modules=modules)
+    if "-h" in rest or "--help" in rest:
+        print(_TRAIN_HELP)
+        raise SystemExit(0)
+    if not rest or rest[0].startswith("-"):
         raise UsageError("`recs train` needs CONFIG, a YAML file, first. See recs train --help.")
-    config = arguments[0]
+    config = rest[0]
     if not Path(config).is_file():
         found = ", ".join(sorted(str(p) for p in Path("configs").glob("*.yaml")))
-        kind = "is a folder" if Path(config).is_dir() else "does not exist"
+        kind = "is no file" if Path(config).exists() else "does not exist"
         others = f" Configurations in configs: {found}." if found else ""
         raise UsageError(f"CONFIG must be a YAML file. Received: {config}, which {kind}.{others}")
-    return argparse.Namespace(command="train", config=config, overrides=arguments[1:])
+    configuration_file.read(config, rest[1:], modules)  # Finds what is wrong without TensorFlow.
+    return argparse.Namespace(
+        command="train", explain=None, config=config, overrides=rest[1:], modules=modules
+    )
+
+
+def _allowed_modules(arguments: list[str]) -> tuple[list[str], list[str]]:
+    parser = argparse.ArgumentParser(prog="recs train", add_help=False, allow_abbrev=False)
+    _add_allow_module(parser)
+    parsed, rest = parser.parse_known_args(arguments)
+    return parsed.modules, rest
+
+
+def _add_allow_module(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--allow-module",
+        metavar="MODULE",
+        dest="modules",
+        action="append",
+        default=[],
+        help="a module of yours whose classes may be made; it is imported. May be repeated",
+    )
 
 
 def _evaluate() -> argparse.ArgumentParser:
@@ -73,6 +129,7 @@ def _evaluate() -> argparse.ArgumentParser:
         prog="recs evaluate", description="Judges the model of a run on its held-out part again."
     )
     parser.add_argument("run", metavar="RUN", help=_RUN_HELP)
+    _add_allow_module(parser)
     return parser
 
 
@@ -81,6 +138,7 @@ def _recommend() -> argparse.ArgumentParser:
         prog="recs recommend", description="Recommends items to users with the model of a run."
     )
     parser.add_argument("run", metavar="RUN", help=_RUN_HELP)
+    _add_allow_module(parser)
     parser.add_argument(
         "--user", metavar="ID", action="append", required=True, help="a user's id; may be repeated"
     )
@@ -98,6 +156,7 @@ def _export() -> argparse.ArgumentParser:
         "unmodified TensorFlow Serving runs.",
     )
     parser.add_argument("run", metavar="RUN", help=_RUN_HELP)
+    _add_allow_module(parser)
     parser.add_argument(
         "--path",
         help="the folder to write; TensorFlow Serving wants a number as its last part "

@@ -15,7 +15,7 @@ from recs_cli.errors import UsageError
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints the best items for each user asked for."""
-    folder, experiment, model = load(arguments.run)
+    folder, experiment, model = load(arguments.run, arguments.modules)
     if not hasattr(model, "recommend"):
         raise UsageError(
             f"`recs recommend` needs a run of a model that recommends. Received: "

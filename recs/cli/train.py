@@ -12,20 +12,21 @@ from os import PathLike
 from pathlib import Path
 
 from recs.cli import configuration
+from recs.cli.class_help import class_help
 from recs.experiments import RunFolder
 from recs.export import saved_model
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Trains, judges, shows and writes the run."""
-    if arguments.config is None:
-        configuration.parser().parse_args(arguments.overrides)  # Prints, and ends the process.
+    if arguments.explain is not None:
+        print(class_help(arguments.explain, arguments.modules))
         return
-    parsed = configuration.parse(arguments.config, arguments.overrides)
-    experiment = configuration.experiment(parsed)
+    parsed = configuration.parse(arguments.config, arguments.overrides, arguments.modules)
+    experiment = configuration.experiment(parsed, arguments.modules)
     start = time.monotonic()
     parts = experiment.parts()  # What is wrong with the data is found before a folder is made.
-    folder = RunFolder.create(Path(parsed.runs) / parsed.name)
+    folder = RunFolder.create(Path(parsed["runs"]) / parsed["name"])
     folder.config.write_text(configuration.dump(parsed))
     try:
         # A bar that redraws itself fills a file or a pipe; one line an epoch is enough there.
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
     _write_history(trained.history, folder.history)
     document = {"figures": report.figures, "judge_on": experiment.judge_on, "seconds": seconds}
     folder.metrics.write_text(json.dumps(document, indent=2) + "\n")
-    _plot(trained.history, folder, parsed.name)
+    _plot(trained.history, folder, parsed["name"])
     print(f"Trained in {seconds:.0f} s. The run is in {folder.path}/")
     if hasattr(trained.model, "recommend"):
         print(f"  next: recs recommend {folder.path} --user ID")

@@ -24,7 +24,7 @@ def run(*arguments):
 def test_version_and_help_do_not_import_tensorflow():
     code = (
         "import sys; from recs_cli import main; main(['--version']); main(['--help'])\n"
-        "print([m for m in ('tensorflow', 'keras', 'jsonargparse', 'numpy') if m in sys.modules])"
+        "print([m for m in ('tensorflow', 'keras', 'recs', 'numpy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[0] == f"recs {__version__}"

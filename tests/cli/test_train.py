@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import pathlib
 import re
 
 import keras
@@ -9,7 +10,9 @@ import pytest
 import tensorflow as tf
 
 import recs
+from recs.cli import configuration
 from recs_cli import main
+from recs_cli.errors import UsageError
 
 
 @pytest.mark.slow
@@ -178,3 +181,83 @@ def test_a_run_that_fails_in_training_leaves_no_folder(config, tmp_path, capsys)
     assert main(["train", path, "--runs", str(runs)]) == 1
     assert "must be one with a row update" in capsys.readouterr().err
     assert list((runs / "small").iterdir()) == []
+
+
+SCHEDULE = {
+    "{learning_rate: 0.1}": (
+        "{learning_rate: {class_path: keras.optimizers.schedules.CosineDecay, "
+        "init_args: {initial_learning_rate: 0.1, decay_steps: 9}}}"
+    )
+}
+
+
+def made(path, *overrides):
+    """Returns the experiment of a configuration."""
+    return configuration.experiment(configuration.parse(path, overrides))
+
+
+def test_overrides_reach_nested_values(config):
+    path = config(**SCHEDULE)
+    key = "--optimizer.learning_rate.init_args.decay_steps"
+    for override in ([key, "240"], [f"{key}=240"], ["--optimizer.learning_rate.decay_steps=240"]):
+        schedule = made(path, *override).optimizer.get_config()["learning_rate"]["config"]
+        assert schedule["decay_steps"] == 240
+        assert schedule["initial_learning_rate"] == pytest.approx(0.1)
+    experiment = made(path, "--evaluation.ks.1=7", "--optimizer.learning_rate", "1e-3")
+    assert experiment.evaluation.ks == (2, 7)
+    assert float(experiment.optimizer.learning_rate) == pytest.approx(1e-3)
+
+
+def test_aliases_are_copies(tmp_path, config):
+    text = pathlib.Path(config(**SCHEDULE)).read_text()
+    text = text.replace("{n: 1}", "&n {n: 1}").replace("epochs: 2", "epochs: 2\nseed: 4", 1)
+    text = text.replace("seed: 1\n", "", 1)
+    (tmp_path / "alias.yaml").write_text(text.replace("{ks: [2, 5]", "{ks: [2, 5], <<: *n"))
+    with pytest.raises(UsageError, match="has no key 'n'"):
+        made(str(tmp_path / "alias.yaml"))
+
+
+@pytest.mark.parametrize("name", ["adam", "Adam", "keras.optimizers.Adam"])
+def test_an_optimizer_by_its_name(config, name):
+    experiment = made(config(), "--optimizer", name, "--optimizer.learning_rate", "0.5")
+    assert type(experiment.optimizer) is keras.optimizers.Adam
+    assert float(experiment.optimizer.learning_rate) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("--optimizer=adamant", "The classes are: keras.optimizers.Adadelta"),
+        ("--model=keras.optimizers.Adam", "must be a Model. Received: keras.optimizers.Adam"),
+        ("--optimizer.learning_rate.decay_steps=2", "Received: optimizer.learning_rate=0.1"),
+        ("--evaluation.ks.2=1", "a position from 0, at evaluation.ks. It is a list of 2"),
+        ("--model.embedding_dim=big", "model.embedding_dim must be int. Received: 'big'"),
+        ("--model.user=1", "model.user must be str"),
+        ("--evaluation.ks=5", "evaluation.ks must be a list of int. Received: 5"),
+        ("--judge_on=train", "judge_on must be test | validation. Received: 'train'"),
+        ("--data.items=[1]", "data.items must be ItemsFile | null"),
+        ("--epochs", "--epochs needs a value"),
+        ("epochs", "--KEY VALUE must follow CONFIG"),
+        ("--optimizer={class_name: Adam, config: {}}", "Received: the key class_name"),
+        ("--optimizer.learning_rate=[1", "must be valid YAML"),
+    ],
+)
+def test_what_is_wrong_with_an_override(config, override, says, capsys):
+    assert main(["train", config(), override]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_the_dump_is_the_whole_configuration_and_is_read_again(config, tmp_path):
+    tree = configuration.parse(config(), ["--optimizer", "adam", "--name", "007"])
+    (tmp_path / "again.yaml").write_text(configuration.dump(tree))
+    assert configuration.parse(str(tmp_path / "again.yaml"), []) == tree
+    assert tree["name"] == "007"
+    assert tree["model"]["init_args"]["normalize"] is False
+    assert tree["data"]["init_args"]["items"]["class_path"] == "recs.experiments.ItemsFile"
+
+
+def test_help_of_a_class(capsys):
+    assert main(["train", "--model.help", "recs.models.TwoTower"]) == 0
+    shown = capsys.readouterr().out
+    assert "  embedding_dim" in shown
+    assert "Args:" in shown

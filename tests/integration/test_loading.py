@@ -8,7 +8,6 @@ import subprocess
 import sys
 
 import keras
-import pytest
 
 from recs.metrics import Factorized
 from tests.harness.checks import functional
@@ -46,7 +45,6 @@ def save(case, folder):
     model.save(path.with_suffix(".keras"))
 
 
-@pytest.mark.slow
 def test_every_file_loads_in_a_process_that_imported_recs_only(tmp_path):
     cases = [of_class[0] for of_class in CASES.values() if of_class]
     for case in cases:
