@@ -53,10 +53,13 @@ def domain_batches(
     """
     import tensorflow as tf
 
+    from recs.data.epoch_order import epoch_draws
+    from recs.data.to_dataset import gathered
+
     names = np.asarray(rows[column]).astype(str)
     total = sum(shares.values())
     parts = []
-    for number, (name, share) in enumerate(shares.items()):
+    for name, share in shares.items():
         own = np.flatnonzero(names == name)
         if share <= 0 or not len(own):
             raise ValueError(
@@ -69,15 +72,32 @@ def domain_batches(
             )
         count = max(1, round(batch_size * share / total))
         own = np.tile(own, -(-count // len(own)))  # enough for a batch
-        part = rows.take(own).to_dataset(
-            batch_size=count, shuffle=True, seed=seed + number, drop_remainder=True
-        )
-        parts.append(part.repeat())
-    batches = tf.data.Dataset.zip(tuple(parts)).map(_joined)
-    return batches.take(-(-len(rows) // batch_size) if steps is None else steps)
+        parts.append((tf.constant(own, tf.int64), count))
+    steps = -(-len(rows) // batch_size) if steps is None else steps
+
+    def epoch(draw: tf.Tensor) -> tf.data.Dataset:
+        passes = [_passes(*part, draw[0] + number) for number, part in enumerate(parts)]
+        joined = tf.data.Dataset.zip(tuple(passes)).map(lambda *rows: tf.concat(rows, axis=0))
+        return joined.take(steps)
+
+    batches = gathered(rows.columns, epoch_draws(seed, steps).flat_map(epoch))
+    batches = batches.apply(tf.data.experimental.assert_cardinality(steps))
+    return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def _joined(*parts: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+def _passes(rows: tf.Tensor, count: int, seed: tf.Tensor) -> tf.data.Dataset:
+    """Returns row numbers, `count` at a time, in an order of its own each time all have come."""
     import tensorflow as tf
 
-    return {name: tf.concat([part[name] for part in parts], axis=0) for name in parts[0]}
+    size = rows.shape[0]
+
+    def of_pass(draw: tf.Tensor) -> tf.data.Dataset:
+        key = tf.cast(draw, tf.uint32)
+
+        def batch(number: tf.Tensor) -> tf.Tensor:
+            places = tf.range(number * count, (number + 1) * count)
+            return tf.gather(rows, tf.random.experimental.index_shuffle(places, key, size - 1))
+
+        return tf.data.Dataset.range(size // count).map(batch)
+
+    return tf.data.Dataset.random(seed).batch(2, drop_remainder=True).flat_map(of_pass)

@@ -5,9 +5,16 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from recs.data.epoch_order import epoch_draws
+
 
 def grouped_batches(
-    groups: np.ndarray, run: int, size: int, seed: int, reshuffle_each_iteration: bool
+    groups: np.ndarray,
+    run: int,
+    size: int,
+    seed: int,
+    reshuffle_each_iteration: bool,
+    count: int,
 ) -> tf.data.Dataset:
     """Returns row numbers, `size` at a time, in runs of rows of a group drawn anew each epoch.
 
@@ -17,6 +24,7 @@ def grouped_batches(
         size: Rows of a batch.
         seed: Decides the order.
         reshuffle_each_iteration: Whether each epoch has an order of its own.
+        count: How many batches an epoch has.
     """
     counts = np.bincount(groups)
     # Runs are numbered through all groups; a group's begin here.
@@ -26,7 +34,7 @@ def grouped_batches(
     starts = tf.constant(np.cumsum(counts) - counts, tf.int64)
     runs_before = tf.constant(runs_before, tf.int64)
     total = int(np.sum(-(-counts // run)))
-    draws = tf.data.Dataset.random(seed, rerandomize_each_iteration=reshuffle_each_iteration)
+    draws = epoch_draws(seed, count, reshuffle=reshuffle_each_iteration)
 
     def epoch(draw: tf.Tensor) -> tf.data.Dataset:
         drawn = tf.argsort(tf.random.stateless_uniform([len(groups)], draw))
@@ -39,4 +47,4 @@ def grouped_batches(
         rows = tf.gather(rows, tf.argsort(tf.gather(order, number), stable=True))
         return tf.data.Dataset.from_tensor_slices(rows).batch(size)
 
-    return draws.batch(2, drop_remainder=True).take(1).flat_map(epoch)
+    return draws.flat_map(epoch)

@@ -77,6 +77,8 @@ def stream_parquet(
     """
     import tensorflow as tf
 
+    from recs.data.epoch_order import epoch_draws
+
     where = "stream_parquet"
     check_sizes(where, batch_size=batch_size, buffer_rows=buffer_rows, cycle_length=cycle_length)
     files = shard_files(path, ".parquet", where)
@@ -93,29 +95,31 @@ def stream_parquet(
         values = [tf.ensure_shape(value, [None]) for value in values]
         return dict(zip(names, values, strict=True))
 
+    count = rows // batch_size if drop_remainder else -(-rows // batch_size)
     units = tf.data.Dataset.range(len(groups))
-    if not shuffle:
-        dataset = units.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        dataset = dataset.flat_map(lambda loaded: _pieces(loaded, batch_size, None))
-    else:
-        piece = max(1, min(batch_size // cycle_length, 1024))
-        draws = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
+    piece = max(1, min(batch_size // cycle_length, 1024))
 
-        def open_group(group: tf.Tensor, draw: tf.Tensor) -> tf.data.Dataset:
-            loaded = tf.data.Dataset.from_tensors(group).map(load)
-            return loaded.flat_map(lambda columns: _pieces(columns, piece, draw))
+    def open_group(group: tf.Tensor, draw: tf.Tensor) -> tf.data.Dataset:
+        loaded = tf.data.Dataset.from_tensors(group).map(load)
+        return loaded.flat_map(lambda columns: _pieces(columns, piece, draw))
 
-        order = units.shuffle(max(len(groups), 1), seed, reshuffle_each_iteration=True)
-        dataset = tf.data.Dataset.zip(order, draws).interleave(
+    def epoch(draw: tf.Tensor) -> tf.data.Dataset:
+        order = units.shuffle(max(len(groups), 1), draw[0], reshuffle_each_iteration=False)
+        pieces = tf.data.Dataset.zip(order, tf.data.Dataset.random(draw[1])).interleave(
             open_group,
             cycle_length=cycle_length,
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
         buffer = max(1, buffer_rows // piece)
-        dataset = dataset.shuffle(buffer, seed + 1, reshuffle_each_iteration=True)
+        return pieces.shuffle(buffer, draw[0] + 1, reshuffle_each_iteration=False)
+
+    if shuffle:
+        dataset = epoch_draws(seed, count).flat_map(epoch)
+    else:
+        dataset = units.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        dataset = dataset.flat_map(lambda loaded: _pieces(loaded, batch_size, None))
     dataset = dataset.rebatch(batch_size, drop_remainder=drop_remainder)
-    count = rows // batch_size if drop_remainder else -(-rows // batch_size)
     # Keras shows the number of steps only where the dataset knows its length.
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
     return dataset.prefetch(tf.data.AUTOTUNE)

@@ -71,27 +71,36 @@ def stream_tfrecord(
     """
     import tensorflow as tf
 
+    from recs.data.epoch_order import epoch_draws
+
     where = "stream_tfrecord"
     check_sizes(where, batch_size=batch_size, buffer_rows=buffer_rows, cycle_length=cycle_length)
     files = shard_files(path, ".tfrecord", where)
     wanted = {name: _feature(name, kind, where) for name, kind in features.items()}
-    dataset = tf.data.Dataset.from_tensor_slices(files)
-    if shuffle:
-        dataset = dataset.shuffle(len(files), seed, reshuffle_each_iteration=True)
 
     def examples(file: tf.Tensor) -> tf.data.Dataset:
         zipped = tf.strings.regex_full_match(file, r".*\.gz")
         return tf.data.TFRecordDataset(file, tf.where(zipped, "GZIP", ""))
 
-    dataset = dataset.interleave(
-        examples,
-        cycle_length=cycle_length if shuffle else 1,
-        block_length=16 if shuffle else 1,
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
-    )
+    def read(names: tf.data.Dataset, cycle_length: int, block_length: int) -> tf.data.Dataset:
+        return names.interleave(
+            examples,
+            cycle_length=cycle_length,
+            block_length=block_length,
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+
+    def epoch(draw: tf.Tensor) -> tf.data.Dataset:
+        names = tf.data.Dataset.from_tensor_slices(files)
+        names = names.shuffle(len(files), draw[0], reshuffle_each_iteration=False)
+        mixed = read(names, cycle_length, 16)
+        return mixed.shuffle(buffer_rows, draw[1], reshuffle_each_iteration=False)
+
     if shuffle:
-        dataset = dataset.shuffle(buffer_rows, seed + 1, reshuffle_each_iteration=True)
+        dataset = epoch_draws(seed).flat_map(epoch)
+    else:
+        dataset = read(tf.data.Dataset.from_tensor_slices(files), 1, 1)
     dataset = dataset.batch(batch_size, drop_remainder=drop_remainder)
     return dataset.map(
         lambda batch: tf.io.parse_example(batch, wanted),

@@ -211,8 +211,9 @@ class Table:
             shuffle: whether rows come in a random order. Defaults to `False`.
             seed: int: the same seed gives the same order, for the same global seed of
                 TensorFlow if one is set. Defaults to `0`.
-            reshuffle_each_iteration: whether each epoch has an order of its own, itself
-                reproducible. Defaults to `True`.
+            reshuffle_each_iteration: whether each epoch has an order of its own, which follows
+                from the seed and the number of the epoch: see `recs.callbacks.EpochOrder`. Defaults
+                to `True`.
             drop_remainder: whether a last batch of fewer rows is left out, which makes the batch
                 size static. Defaults to `False`.
             pad: name of a column of lists to what its rows are filled up with, at the end, so that

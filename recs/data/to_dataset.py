@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from recs.data.columns import Column, Lists
+from recs.data.epoch_order import epoch_draws
 from recs.data.grouped_batches import grouped_batches
 from recs.data.ragged_column import RaggedColumn
 from recs.data.window_column import WindowColumn
@@ -50,30 +51,40 @@ def to_dataset(
                 where="to_dataset",
             )
         )
+    size = batch_size or _CHUNK
+    full = batch_size is not None and drop_remainder
+    count = rows // size if full else -(-rows // size)
+    elements = rows if batch_size is None else count
+    if groups is not None and shuffle_seed is not None:
+        index = grouped_batches(
+            groups, group_size, size, shuffle_seed, reshuffle_each_iteration, elements
+        )
+    else:
+        index = _index_batches(rows, size, elements, shuffle_seed, reshuffle_each_iteration)
+    if full:
+        index = index.take(count).map(lambda batch: tf.ensure_shape(batch, [size]))
+
+    dataset = gathered(columns, index, pad)
+    if batch_size is None:
+        dataset = dataset.unbatch()
+    # Keras shows the number of steps only where the dataset knows its length.
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(elements))
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def gathered(
+    columns: Mapping[str, Column], index: tf.data.Dataset, pad: Mapping[str, Any] | None = None
+) -> tf.data.Dataset:
+    """Returns the rows of columns, as many at a time as `index` has numbers of them."""
     with tf.device("CPU:0"):  # Ids and strings belong beside the input pipeline, not on a GPU.
         gathers = {name: _gather(column) for name, column in columns.items()}
     for name, padding in (pad or {}).items():
         gathers[name] = _padded(name, columns.get(name), gathers.get(name), padding)
-    size = batch_size or _CHUNK
-    if groups is not None and shuffle_seed is not None:
-        index = grouped_batches(groups, group_size, size, shuffle_seed, reshuffle_each_iteration)
-    else:
-        index = _index_batches(rows, size, shuffle_seed, reshuffle_each_iteration)
-    if batch_size is not None and drop_remainder:
-        count = rows // size
-        index = index.take(count).map(lambda batch: tf.ensure_shape(batch, [size]))
-    else:
-        count = -(-rows // size)
 
     def gather(batch: tf.Tensor) -> dict[str, tf.Tensor]:
         return {name: rows(batch) for name, rows in gathers.items()}
 
-    dataset = index.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    if batch_size is None:
-        dataset, count = dataset.unbatch(), rows
-    # Keras shows the number of steps only where the dataset knows its length.
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    return index.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
 def _gather(column: Column) -> Gather:
@@ -117,7 +128,7 @@ def _padded(name: str, column: Column | None, gather: Gather | None, padding: An
 
 
 def _index_batches(
-    rows: int, size: int, seed: int | None, reshuffle_each_iteration: bool
+    rows: int, size: int, count: int, seed: int | None, reshuffle_each_iteration: bool
 ) -> tf.data.Dataset:
     """Returns the row numbers, `size` at a time, in order or in an order drawn each epoch."""
 
@@ -126,9 +137,9 @@ def _index_batches(
 
     if seed is None:
         return tf.data.Dataset.range(0, rows, size).map(numbers)
-    # One draw of two numbers an epoch decides its permutation. It is evaluated number by
-    # number, so that neither a buffer nor a permutation of all rows is ever held.
-    draws = tf.data.Dataset.random(seed, rerandomize_each_iteration=reshuffle_each_iteration)
+    # Two numbers an epoch decide its permutation. It is evaluated number by number, so that neither
+    # a buffer nor a permutation of all rows is ever held.
+    draws = epoch_draws(seed, count, reshuffle=reshuffle_each_iteration)
 
     def epoch(draw: tf.Tensor) -> tf.data.Dataset:
         key = tf.cast(draw, tf.uint32)
@@ -138,4 +149,4 @@ def _index_batches(
 
         return tf.data.Dataset.range(0, rows, size).map(permuted)
 
-    return draws.batch(2, drop_remainder=True).take(1).flat_map(epoch)
+    return draws.flat_map(epoch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -13,6 +14,8 @@ from recs.layers.found_parts import FoundParts
 from recs.layers.resource_layer import layers_with_resources
 from recs.layers.table_summary import table_summary
 from recs.training import tf_step
+from recs.training.epoch_order import with_epoch_order
+from recs.training.refused_data import refuse_table
 
 if TYPE_CHECKING:
     from keras import Model as _Mixin
@@ -146,20 +149,45 @@ class _Steps(_Mixin):
         """Trains, with the arguments of `keras.Model.fit`.
 
         A model that has a `compute_loss` is built on what the dataset says of its batches, so that
-        callbacks find weights before the first step (`BackupAndRestore` restores into them).
+        callbacks find weights before the first step (`BackupAndRestore` restores into them). Data
+        that `recs.data` shuffles comes in the order of the epoch's number (`EpochOrder`), so that
+        `initial_epoch` goes on as an uninterrupted training would.
 
         Args:
             x: As in Keras.
             *args: As in Keras.
             **kwargs: As in Keras.
         """
+        refuse_table(x, "fit")
+        given = inspect.signature(super().fit).bind(x, *args, **kwargs)
         if isinstance(x, tf.data.Dataset):
             if self._own_loss and not self.built:
                 tf_step.build(self, x)
-            if not args:
-                # Keras's default is to shuffle, which it then warns it cannot do with a dataset.
-                kwargs.setdefault("shuffle", False)
-        return super().fit(x, *args, **kwargs)
+            # Keras's default is to shuffle, which it then warns it cannot do with a dataset.
+            given.arguments.setdefault("shuffle", False)
+        if isinstance(given.arguments.get("callbacks"), keras.callbacks.CallbackList):
+            return super().fit(*given.args, **given.kwargs)
+        given.arguments["callbacks"], order = with_epoch_order(
+            given.arguments.get("callbacks"),
+            x,
+            given.arguments.get("steps_per_epoch"),
+            bool(given.arguments.get("shuffle", True)),
+        )
+        try:
+            return super().fit(*given.args, **given.kwargs)
+        finally:
+            order.stop_telling()
+
+    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Returns losses and metrics, with the arguments of `keras.Model.evaluate`.
+
+        Args:
+            x: As in Keras.
+            *args: As in Keras.
+            **kwargs: As in Keras.
+        """
+        refuse_table(x, "evaluate")
+        return super().evaluate(x, *args, **kwargs)
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Returns the logs of one batch after one step of the optimizer.

@@ -81,7 +81,7 @@ def test_a_stopped_fit_goes_on_to_the_same_result(tmp_path):
         stopped.fit(data(), epochs=3, shuffle=False, verbose=0, callbacks=[save, StopAt(30)])
     save.wait()
     resumed, again = made(), BackgroundCheckpoint(tmp_path)
-    assert again.restore(resumed) == {"batches": 20, "epochs": 1}
+    assert again.restore(resumed) == {"batches": 20, "epochs": 1, "epoch_batches": 0}
     resumed.fit(data(), epochs=3, initial_epoch=1, shuffle=False, verbose=0, callbacks=[again])
     assert_equal(state(whole), state(resumed))
     assert sorted(os.listdir(tmp_path)) == [f"{n:012d}" for n in (20, 40, 60)]
@@ -141,7 +141,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_what_is_complete_stays(tmp_
     model.fit(data(), verbose=0)  # trains on
     (tmp_path / "states").unlink()
     (tmp_path / "kept").rename(tmp_path / "states")
-    assert save.restore(made()) == {"batches": 20, "epochs": 1}
+    assert save.restore(made()) == {"batches": 20, "epochs": 1, "epoch_batches": 0}
 
 
 CHILD = """
@@ -149,10 +149,8 @@ import sys
 from tests.callbacks.test_background_checkpoint import BackgroundCheckpoint, data, made
 save = BackgroundCheckpoint(sys.argv[1], save_freq=2)
 model = made()
-found = save.restore(model)
 print("ready", flush=True)
-model.fit(data().repeat(), epochs=1, steps_per_epoch=10**6, shuffle=False, verbose=0,
-          callbacks=[save])
+save.resume(model, data().repeat(), epochs=1, steps_per_epoch=10**6, verbose=0)
 """
 
 
@@ -175,8 +173,6 @@ def test_killed_at_random_moments_it_goes_on_from_a_complete_state(tmp_path):
         reached.append(about["batches"] if about else 0)
     assert reached == sorted(reached)
     assert reached[-1] > reached[0]
-    # A restart begins the data anew, so states of a second life are of batches in another order:
-    # that they are complete, and of the batch that names them, is what can be said.
     newest = sorted(p for p in tmp_path.iterdir() if p.name[0] != ".")[-1]
     assert json.loads((newest / "manifest.json").read_text())["batches"] == reached[-1]
     assert np.isfinite(loaded.predict(EVERY, verbose=0)).all()

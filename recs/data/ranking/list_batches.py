@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from recs.data.epoch_order import epoch_draws
 from recs.data.ragged_column import RaggedColumn
 from recs.data.ranking.arrange import Flat, batch_of, check_list_size, columns, places
 from recs.data.to_dataset import to_dataset
@@ -57,8 +58,10 @@ def list_batches(
 
     if shuffle_examples:
         # Numbers drawn within `map` would be the same in every epoch.
-        draws = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
-        batches = tf.data.Dataset.zip(batches, draws.batch(2, drop_remainder=True))
+        draws = epoch_draws(seed, len(batches)).flat_map(
+            lambda pair: tf.data.Dataset.random(pair[0]).batch(2, drop_remainder=True)
+        )
+        batches = tf.data.Dataset.zip(batches, draws)
     return batches.map(arrange, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 

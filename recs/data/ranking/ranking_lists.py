@@ -130,7 +130,7 @@ class RankingLists:
         list_size: int | None = None,
         shuffle: bool = False,
         shuffle_examples: bool = False,
-        seed: int | None = None,
+        seed: int | None = 0,
         drop_remainder: bool = False,
         supervised: bool = False,
     ) -> tf.data.Dataset:
@@ -143,7 +143,8 @@ class RankingLists:
             shuffle: Whether to shuffle the lists, anew each epoch. Defaults to `False`.
             shuffle_examples: Whether to shuffle the items within each list, before it is cut, anew
                 each epoch. Defaults to `False`: a list that is cut keeps its first items.
-            seed: Of both. Defaults to `None`.
+            seed: Of both, as in `Table.to_dataset`; `None` draws it, which no training that is
+                resumed can repeat. Defaults to `0`.
             drop_remainder: Whether to leave out a last batch that is smaller. Defaults to `False`.
             supervised: Whether to give `(batch, labels)`, or with weights `(batch, labels,
                 weights)`, as `fit` of a plain Keras model wants it. Defaults to `False`: one dict.
