@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -13,12 +14,17 @@ import keras
 import tensorflow as tf
 
 from recs.errors import explain
+from recs.files.json_file import integer, read_json, shown
 from recs.layers.resource_layer import layers_with_resources
+from recs.ops.library import ops
 from recs.training import dense_variables
 from recs.training.durable import to_disk
 
 MANIFEST = "manifest.json"
 VERSION = 1
+COUNTS = ("version", "tables", "batches", "epochs")
+# How states are named, by their batches; nothing else in a folder is read or removed.
+STATE_NAME = re.compile(r"[0-9]{12,18}")
 
 
 class Begun:
@@ -80,7 +86,15 @@ def complete(folder: pathlib.Path) -> list[pathlib.Path]:
     """Returns the complete states of a folder, oldest first."""
     if not folder.is_dir():
         return []
-    return sorted(p for p in folder.iterdir() if p.name[0] != "." and (p / MANIFEST).exists())
+    return sorted(path for path in folder.iterdir() if _is_state(path))
+
+
+def _is_state(path: pathlib.Path) -> bool:
+    return (
+        bool(STATE_NAME.fullmatch(path.name))
+        and not path.is_symlink()
+        and (path / MANIFEST).is_file()
+    )
 
 
 def restore(model: Any, path: pathlib.Path) -> dict[str, Any]:
@@ -88,10 +102,9 @@ def restore(model: Any, path: pathlib.Path) -> dict[str, Any]:
 
     Raises:
         ValueError: the model has other tables or variables.
-        tf.errors.DataLossError: a file is damaged. Its table is as it was; those before it have
-            the saved state.
+        tf.errors.OpError: a file is missing or damaged; the model is as it was.
     """
-    about = json.loads((path / MANIFEST).read_text())
+    about = _about(path)
     tables = tables_of(model)
     variables = _variables(model)
     saved = dict(tf.train.list_variables(str(path / dense_variables.PREFIX)) if variables else [])
@@ -99,7 +112,7 @@ def restore(model: Any, path: pathlib.Path) -> dict[str, Any]:
     fits = shapes.keys() == saved.keys() and all(
         tf.TensorShape(shapes[p]).is_compatible_with(saved[p]) for p in shapes
     )
-    if about.get("version") != VERSION or about["tables"] != len(tables) or not fits:
+    if about["tables"] != len(tables) or not fits:
         missing = sorted(set(shapes) ^ set(saved))[:5]
         raise ValueError(
             explain(
@@ -111,9 +124,37 @@ def restore(model: Any, path: pathlib.Path) -> dict[str, Any]:
                 remedy="Build and compile the model as it was when it was saved.",
             )
         )
-    for t, table in enumerate(tables):
-        table.restore(path / f"table_{t:03d}")
-    dense_variables.assign(path, variables)
+    values = dense_variables.read(path, variables)
+    if tables:
+        paths = [str(path / f"table_{t:03d}") for t in range(len(tables))]
+        ops().recs_tables_apply([table.handle for table in tables], paths, True)
+    dense_variables.assign(variables, values)
+    return about
+
+
+def _about(path: pathlib.Path) -> dict[str, Any]:
+    """Returns what was kept with a state; its numbers are integers of 64 bits.
+
+    Raises:
+        ValueError: the manifest is damaged, or of another version.
+    """
+    try:
+        about = read_json(path / MANIFEST)
+        if not isinstance(about, dict):
+            raise ValueError(shown(about))
+        numbers = {name: integer(about.get(name)) for name in COUNTS}
+        if numbers["version"] != VERSION:
+            raise ValueError(f"version {numbers['version']}, where this release reads {VERSION}")
+    except ValueError as error:
+        raise ValueError(
+            explain(
+                "The manifest of a saved state",
+                rule=f"must be a JSON object with the counts {', '.join(COUNTS)}",
+                received=str(error),
+                where=str(path / MANIFEST),
+                remedy="Remove the state's folder; the one before it is restored then.",
+            )
+        ) from None
     return about
 
 

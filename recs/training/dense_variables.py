@@ -37,23 +37,32 @@ def write(folder: pathlib.Path, values: Mapping[str, Any]) -> None:
     )
 
 
-def assign(folder: Any, variables: Mapping[str, tf.Variable]) -> None:
-    """Gives variables what `write` wrote of them; in a graph too.
+def read(folder: Any, variables: Mapping[str, tf.Variable]) -> list[tf.Tensor]:
+    """Returns what `write` wrote of variables, in their order; in a graph too.
 
     Args:
         folder: A path, or a string tensor.
-        variables: The same, by the same paths.
+        variables: The same as those that were written, by the same paths.
+
+    Raises:
+        tf.errors.OpError: a file is missing or damaged, or holds other variables.
     """
     if not variables:
-        return
+        return []
     tensors = tf.raw_ops.RestoreV2(
         prefix=tf.strings.join([tf.convert_to_tensor(str_of(folder)), "/" + PREFIX]),
         tensor_names=list(variables),
         shape_and_slices=[""] * len(variables),
         dtypes=[variable.dtype for variable in variables.values()],
     )
-    for variable, tensor in zip(variables.values(), tensors, strict=True):
-        variable.assign(tf.ensure_shape(tensor, variable.shape))
+    pairs = zip(tensors, variables.values(), strict=True)
+    return [tf.ensure_shape(tensor, variable.shape) for tensor, variable in pairs]
+
+
+def assign(variables: Mapping[str, tf.Variable], values: Sequence[tf.Tensor]) -> None:
+    """Gives variables what `read` returned for them."""
+    for variable, value in zip(variables.values(), values, strict=True):
+        variable.assign(value)
 
 
 def str_of(path: Any) -> Any:

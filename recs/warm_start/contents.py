@@ -80,7 +80,7 @@ def _described(info: TableInfo) -> str:
 
 
 def _reader(path: str) -> Any:
-    prefix = tf.train.latest_checkpoint(path) if tf.io.gfile.isdir(path) else path
+    prefix = _latest(path) if tf.io.gfile.isdir(path) else path
     if prefix is None or not tf.io.gfile.exists(f"{prefix}.index"):
         raise FileNotFoundError(
             explain(
@@ -100,3 +100,17 @@ def _reader(path: str) -> Any:
         raise wrong(
             "The checkpoint", "must be one that TensorFlow reads", received, path
         ) from error
+
+
+def _latest(folder: str) -> str | None:
+    """Returns the prefix that the file `checkpoint` of a folder names, which lies in the folder."""
+    prefix = tf.train.latest_checkpoint(folder)
+    if prefix is None or os.path.dirname(os.path.abspath(prefix)) == os.path.abspath(folder):
+        return prefix
+    raise wrong(
+        "The file `checkpoint`",
+        "must name a checkpoint of its own folder",
+        f"'{prefix}'",
+        folder,
+        "Give the prefix itself, where that is the checkpoint you mean.",
+    )

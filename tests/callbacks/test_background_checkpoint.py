@@ -122,6 +122,62 @@ def test_another_model_is_told(tmp_path):
         save.restore(made(optimizer="sgd"))
 
 
+def two_tables():
+    keras.utils.set_random_seed(3)
+    ids = keras.Input((), dtype="int64")
+    users, items = DynamicEmbedding(2, name="users"), DynamicEmbedding(2, name="items")
+    model = keras.Model(ids, keras.layers.Dense(1)(users(ids) * items(ids)))
+    model.compile("adam", "mse")
+    return model
+
+
+@pytest.mark.parametrize("file", ["table_000", "table_001", "variables.data-00000-of-00001"])
+def test_a_damaged_file_leaves_the_model_as_it_was(tmp_path, file):
+    save, model = BackgroundCheckpoint(tmp_path), two_tables()
+    model.fit(data(), verbose=0, shuffle=False, callbacks=[save])
+    path = tmp_path / f"{20:012d}" / file
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9] + bytes([whole[-9] ^ 255]) + whole[-8:])
+    other = two_tables()
+    before = other.predict(EVERY, verbose=0), other.get_weights()
+    with pytest.raises(tf.errors.OpError):
+        save.restore(other)
+    np.testing.assert_array_equal(other.predict(EVERY, verbose=0), before[0])
+    assert_equal(other.get_weights(), before[1])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{", b"[]", b'{"version": 1, "tables": 1}', b"\xff", b"[" * 9999,
+        b'{"version": 1, "tables": 1, "batches": 1e999, "epochs": 1}',
+        b'{"version": 1, "tables": 1, "batches": NaN, "epochs": 1}',
+        b'{"version": 2, "tables": 1, "batches": 1, "epochs": 1}',
+        b'{"version": 1, "tables": 1, "batches": true, "epochs": 1}',
+        b'{"version": 1, "tables": 1, "batches": 9223372036854775808, "epochs": 1}',
+    ],
+)  # fmt: skip
+def test_a_damaged_manifest_of_a_state_is_told(tmp_path, content):
+    path = tmp_path / f"{20:012d}"
+    path.mkdir()
+    (path / "manifest.json").write_bytes(content)
+    with pytest.raises(ValueError, match="The manifest of a saved state must be a JSON object"):
+        BackgroundCheckpoint(tmp_path).restore(made())
+
+
+def test_folders_that_are_no_states_are_neither_read_nor_removed(tmp_path):
+    names = ["changes", "00001", f"{99:012d}x", "\u0669" * 12]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").write_text("{}")
+    (tmp_path / f"{99:012d}").symlink_to(tmp_path / "changes")
+    save = BackgroundCheckpoint(tmp_path, save_freq=5, keep=1)
+    made().fit(data(), verbose=0, shuffle=False, callbacks=[save])
+    expected = {*names, f"{20:012d}", f"{99:012d}"}
+    assert {name for name in os.listdir(tmp_path) if name[0] != "."} == expected
+    assert save.restore(made())["batches"] == 20
+
+
 @pytest.mark.parametrize(
     "arguments", [{"save_freq": 0}, {"save_freq": "step"}, {"keep": 0}, {"keep": True}]
 )

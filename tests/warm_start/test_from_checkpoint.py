@@ -249,6 +249,19 @@ def test_what_is_no_checkpoint(tmp_path):
         from_checkpoint(tmp_path / "torn")
 
 
+@pytest.mark.parametrize("name", ["../other/checkpoint-1", "{0}/other/checkpoint-1"])
+def test_the_latest_checkpoint_of_a_folder_is_in_it(tmp_path, name):
+    for folder in ("other", "folder"):
+        table = tf.lookup.experimental.MutableHashTable(tf.int64, tf.float32, [0.0, 0.0])
+        table.insert(tf.constant([7], tf.int64), [[1.0, 2.0]])
+        tf.train.Checkpoint(users=table).save(str(tmp_path / folder / "checkpoint"))
+    pointer = tmp_path / "folder" / "checkpoint"
+    assert from_checkpoint(tmp_path / "folder", "users").ids.tolist() == [7]
+    pointer.write_text(f'model_checkpoint_path: "{name.format(tmp_path)}"')
+    with pytest.raises(ValueError, match="must name a checkpoint of its own folder"):
+        from_checkpoint(tmp_path / "folder", "users")
+
+
 def test_a_checkpoint_without_tables(tmp_path):
     tf.train.Checkpoint(kernel=tf.Variable([[1.0]])).save(str(tmp_path / "model"))
     assert tables_in(tmp_path) == []

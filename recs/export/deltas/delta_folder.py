@@ -34,7 +34,11 @@ class DeltaFolder:
     One writer at a time; any number of readers, each with a place of its own in the chain.
 
     Whoever reads from a table while a delta is applied sees the table of before or after it, never
-    a part. Between the tables, and between them and the dense variables, the order is not fixed.
+    a part. Between the tables, and between them and the dense variables, the order is not fixed;
+    but an entry whose files are not all there and whole changes neither.
+
+    The folder is data: a name in the manifest is a name of an entry, never a path, and links in
+    the folder are not followed. Nothing outside it is read, written or removed.
 
     Args:
         path: The folder; made by the first `write`.
@@ -120,25 +124,26 @@ class DeltaFolder:
             chain already is asked of its tables, so none is applied twice.
 
         Raises:
-            ValueError: the folder is empty, or the target has other tables.
-            tf.errors.DataLossError: a file is damaged; the target is at the entry before.
+            ValueError: the folder is empty, its manifest is damaged, or the target has other
+                tables.
+            OSError, tf.errors.OpError: a file of an entry is missing or damaged. Tables and dense
+                variables are at the entry before, and the next call goes on from there.
         """
-        entries = self.entries
-        if not entries:
-            raise ValueError(
-                explain(
-                    "A folder of deltas",
-                    rule="must hold a base before anything is applied",
-                    received="no entries",
-                    where=str(self.path),
-                    remedy="Call `write(model)` on the side that trains.",
-                )
-            )
-        to_apply = _missing(target_of(target), entries, self.path)
-        end = target_of(target)
-        for entry in to_apply:
-            end.apply(self.path / entry.name, entry.kind == BASE)
-        return [entry.name for entry in to_apply]
+        end, applied = target_of(target), []
+        while True:
+            entries = self.entries
+            if not entries:
+                raise self._empty()
+            for entry in _missing(end, entries, self.path):
+                try:
+                    self._apply(end, entry)
+                except (OSError, tf.errors.OpError):
+                    if entry in self.entries:
+                        raise
+                    break  # compaction has replaced the chain meanwhile
+                applied.append(entry.name)
+            else:
+                return applied
 
     def compact(self, model: keras.layers.Layer) -> str:
         """Replaces the chain by one base with the same state.
@@ -171,24 +176,52 @@ class DeltaFolder:
         last = chain[-1]
         if last.kind == BASE:
             return last.name
+        files = [manifest.entry_files(self.path, entry) for entry in chain]
 
         def fill(beside: pathlib.Path) -> tuple[str, ...]:
             for t, table in enumerate(tables):
                 scratch = table.empty_copy()
-                scratch.restore(self.path / chain[0].name / table_file(t))
-                for entry in chain[1:]:
-                    scratch.apply(self.path / entry.name / table_file(t))
+                scratch.restore(files[0][table_file(t)])
+                for of_entry in files[1:]:
+                    scratch.apply(of_entry[table_file(t)])
                 scratch.save(beside / table_file(t), slots=self.slots)
                 del scratch
-            for part in (self.path / last.name).glob(f"{dense_variables.PREFIX}*"):
-                shutil.copy(part, beside)
+            for name, part in files[-1].items():
+                if name.startswith(dense_variables.PREFIX):
+                    shutil.copy(part, beside)
             return last.cursors
 
         base = self._complete(last.number + 1, BASE, fill, lambda: last.step)
         manifest.write(self.path, (base,))
         for entry in entries:
-            shutil.rmtree(self.path / entry.name, ignore_errors=True)
+            manifest.remove(self.path, entry.name)
         return base.name
+
+    def _apply(self, end: Target, entry: Entry) -> None:
+        manifest.entry_files(self.path, entry)
+        end.apply(self.path / entry.name, entry.kind == BASE, entry.cursors)
+        if end.cursors() == entry.cursors:
+            return
+        raise ValueError(
+            explain(
+                "An entry of a folder of deltas",
+                rule="must lead to where its manifest says",
+                received=f"tables at {', '.join(end.cursors())}, not {', '.join(entry.cursors)}",
+                where=str(self.path / entry.name),
+                remedy="Write a new chain into another folder.",
+            )
+        )
+
+    def _empty(self) -> ValueError:
+        return ValueError(
+            explain(
+                "A folder of deltas",
+                rule="must hold a base before anything is applied",
+                received="no entries",
+                where=str(self.path),
+                remedy="Call `write(model)` on the side that trains.",
+            )
+        )
 
     def _write_entry(
         self, number: int, model: Any, tables: list[Any], since: tuple[str, ...] | None
@@ -214,7 +247,7 @@ class DeltaFolder:
             for file in beside.iterdir():
                 to_disk(file)
             to_disk(beside)
-            shutil.rmtree(self.path / name, ignore_errors=True)  # of a writer that was stopped
+            manifest.remove(self.path, name)  # of a writer that was stopped
             beside.rename(self.path / name)
         finally:
             shutil.rmtree(beside, ignore_errors=True)

@@ -21,8 +21,8 @@ class Target(Protocol):
     def cursors(self) -> tuple[str, ...]:
         """Returns, of each table, up to where it has taken changes over; empty for nowhere."""
 
-    def apply(self, folder: pathlib.Path, base: bool) -> None:
-        """Takes an entry over."""
+    def apply(self, folder: pathlib.Path, base: bool, cursors: tuple[str, ...]) -> None:
+        """Takes an entry over, which leads to these cursors: tables and variables, or nothing."""
 
 
 def target_of(target: Any) -> Target:
@@ -57,13 +57,16 @@ class _Model:
     def cursors(self) -> tuple[str, ...]:
         return tuple(text.decode() for text in _cursors(self._tables).numpy().tolist())
 
-    def apply(self, folder: pathlib.Path, base: bool) -> None:
-        for t, table in enumerate(self._tables):
-            if base:
-                table.restore(folder / table_file(t))
-            else:
-                table.apply(folder / table_file(t))
-        dense_variables.assign(folder, self._variables)
+    def apply(self, folder: pathlib.Path, base: bool, cursors: tuple[str, ...]) -> None:
+        values = dense_variables.read(folder, self._variables)
+        try:
+            apply_to_tables(self._tables, str(folder), tf.constant(base))
+            dense_variables.assign(self._variables, values)
+        except BaseException:
+            # Ctrl-C is raised once the tables have changed: the variables must follow.
+            if self.cursors() == cursors:
+                dense_variables.assign(self._variables, values)
+            raise
 
 
 class _Loaded:
@@ -74,7 +77,7 @@ class _Loaded:
     def cursors(self) -> tuple[str, ...]:
         return tuple(text.decode() for text in self._cursors()["cursors"].numpy().tolist())
 
-    def apply(self, folder: pathlib.Path, base: bool) -> None:
+    def apply(self, folder: pathlib.Path, base: bool, cursors: tuple[str, ...]) -> None:
         self._apply(folder=tf.constant(str(folder)), base=tf.constant(base))
 
 
@@ -101,10 +104,11 @@ def signatures(model: keras.layers.Layer) -> dict[str, Any]:
         input_signature=[tf.TensorSpec([], tf.string, "folder"), tf.TensorSpec([], tf.bool, "base")]
     )
     def apply_delta(folder: tf.Tensor, base: tf.Tensor) -> dict[str, tf.Tensor]:
-        for t, table in enumerate(tables):
-            path = tf.strings.join([folder, "/" + table_file(t)])
-            _restore_or_apply(table, path, base)
-        dense_variables.assign(folder, dense)
+        values = dense_variables.read(folder, dense)
+        with tf.control_dependencies(values):
+            applied = apply_to_tables(tables, folder, base)
+        with tf.control_dependencies([applied]):
+            dense_variables.assign(dense, values)
         return {"cursors": _cursors(tables)}
 
     return {CURSORS: delta_cursors, APPLY: apply_delta}
@@ -115,17 +119,22 @@ def table_file(t: int) -> str:
     return f"table_{t:03d}"
 
 
-def _restore_or_apply(table: Any, path: tf.Tensor, base: tf.Tensor) -> None:
-    def restore() -> tf.Tensor:
-        done = ops().recs_table_restore(table.handle, path, merge=False, slots=True)
-        with tf.control_dependencies([done]):
-            return tf.constant(True)
+def apply_to_tables(tables: Sequence[Any], folder: Any, base: tf.Tensor) -> Any:
+    """Takes the files of tables in a folder over: all of them, or, when it raises, none.
 
-    def apply() -> tf.Tensor:
-        with tf.control_dependencies([ops().recs_table_apply(table.handle, path)]):
-            return tf.constant(False)
+    Args:
+        tables: The tables.
+        folder: Their files' folder, as a text or a string tensor.
+        base: Whether they are whole states, a bool tensor.
 
-    tf.cond(base, restore, apply)
+    Returns:
+        The operation, in a graph.
+
+    Raises:
+        tf.errors.OpError: a file cannot be read, is damaged, or does not follow its table.
+    """
+    paths = [tf.strings.join([folder, f"/{table_file(t)}"]) for t in range(len(tables))]
+    return ops().recs_tables_apply([table.handle for table in tables], tf.stack(paths), base)
 
 
 def _cursors(tables: Sequence[Any]) -> tf.Tensor:

@@ -2,6 +2,7 @@
 // compile than everything here, so they are read once.
 #include "kernels/add_gradient.cc"
 #include "kernels/append.cc"
+#include "kernels/apply.cc"
 #include "kernels/commit.cc"
 #include "kernels/contents.cc"
 #include "kernels/contents_blocks.cc"

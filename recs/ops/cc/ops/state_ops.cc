@@ -57,6 +57,24 @@ REGISTER_OP("RecsTableApply")
     .Input("path: string")
     .SetShapeFn(tensorflow::shape_inference::NoOutputs);
 
+// Takes an entry of a chain over, a base or a delta, of which each table has a file: all are
+// checked before any table changes, and a file that is unlinked meanwhile is read all the same.
+REGISTER_OP("RecsTablesApply")
+    .Attr("T: int >= 1")
+    .Input("tables: T * resource")
+    .Input("paths: string")
+    .Input("base: bool")
+    .SetShapeFn([](InferenceContext* c) {
+      int tables;
+      TF_RETURN_IF_ERROR(c->GetAttr("T", &tables));
+      tensorflow::shape_inference::ShapeHandle unused;
+      tensorflow::shape_inference::DimensionHandle same;
+      for (int t = 0; t < tables; ++t) TF_RETURN_IF_ERROR(c->WithRank(c->input(t), 0, &unused));
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(tables), 1, &unused));
+      TF_RETURN_IF_ERROR(c->WithValue(c->Dim(c->input(tables), 0), tables, &same));
+      return c->WithRank(c->input(tables + 1), 0, &unused);
+    });
+
 // Up to where the table has taken another one's changes over.
 REGISTER_OP("RecsTableFollows")
     .Input("table: resource")

@@ -7,6 +7,32 @@
 #include "table/snapshot_merge.h"
 
 namespace recs {
+namespace {
+
+// Has the loader read a whole state.
+template <class K>
+Status LoadState(SnapshotLoader<K>& loader, const BlockSource& source, const Table<K>& table) {
+  if (Status read = loader.ReadHeader(); !read.ok()) return read;
+  if (loader.header().kind == SnapshotKind::kDelta) {
+    return InvalidArgument("A restore must be of a whole state. Received: a delta (in table '" +
+                           table.options().name + "', " + source.name() +
+                           "). Restore the base that it follows, and then `apply` it.");
+  }
+  return loader.ReadRest();
+}
+
+template <class K>
+Status LoadDelta(SnapshotLoader<K>& loader, const BlockSource& source, const Table<K>& table) {
+  if (Status read = loader.ReadHeader(); !read.ok()) return read;
+  if (loader.header().kind != SnapshotKind::kDelta) {
+    return InvalidArgument("What is applied must be a delta. Received: a whole state (in table '" +
+                           table.options().name + "', " + source.name() +
+                           "). `restore` it, with `merge=True` to add to what is there.");
+  }
+  return loader.ReadRest();
+}
+
+}  // namespace
 
 template <class K>
 Status Snapshot<K>::Write(const Table<K>& table, BlockSink& sink, const WriteOptions& options,
@@ -21,13 +47,7 @@ template <class K>
 Status Snapshot<K>::Read(BlockSource& source, Table<K>* table, const ReadOptions& options,
                          Executor& executor) {
   SnapshotLoader<K> loader(source, *table, options.slots, executor);
-  if (Status read = loader.ReadHeader(); !read.ok()) return read;
-  if (loader.header().kind == SnapshotKind::kDelta) {
-    return InvalidArgument("A restore must be of a whole state. Received: a delta (in table '" +
-                           table->options().name + "', " + source.name() +
-                           "). Restore the base that it follows, and then `apply` it.");
-  }
-  if (Status read = loader.ReadRest(); !read.ok()) return read;
+  if (Status read = LoadState(loader, source, *table); !read.ok()) return read;
   SnapshotMerge<K> merge(source, loader, table, executor);
   if (options.merge) return merge.Merge();
   merge.Exchange();
@@ -57,14 +77,16 @@ Status Snapshot<K>::Assign(BlockSource& source, Table<K>* table, Executor& execu
 template <class K>
 Status Snapshot<K>::Apply(BlockSource& source, Table<K>* table, Executor& executor) {
   SnapshotLoader<K> loader(source, *table, true, executor);
-  if (Status read = loader.ReadHeader(); !read.ok()) return read;
-  if (loader.header().kind != SnapshotKind::kDelta) {
-    return InvalidArgument("What is applied must be a delta. Received: a whole state (in table '" +
-                           table->options().name + "', " + source.name() +
-                           "). `restore` it, with `merge=True` to add to what is there.");
-  }
-  if (Status read = loader.ReadRest(); !read.ok()) return read;
+  if (Status read = LoadDelta(loader, source, *table); !read.ok()) return read;
   return SnapshotMerge<K>(source, loader, table, executor).Apply();
+}
+
+template <class K>
+Status Snapshot<K>::Check(BlockSource& source, Table<K>* table, bool base, Executor& executor) {
+  SnapshotLoader<K> loader(source, *table, true, executor);
+  if (base) return LoadState(loader, source, *table);
+  if (Status read = LoadDelta(loader, source, *table); !read.ok()) return read;
+  return SnapshotMerge<K>(source, loader, table, executor).CheckFollows();
 }
 
 template class Snapshot<int64_t>;

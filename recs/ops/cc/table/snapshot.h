@@ -94,6 +94,8 @@ class Snapshot {
   static Status Assign(BlockSource& source, Table<K>* table, Executor& executor);
   // Takes over a delta that follows the state the table was restored from, or the delta before.
   static Status Apply(BlockSource& source, Table<K>* table, Executor& executor);
+  // What Read (of a base) or Apply (of a delta) would say, short of memory; changes nothing.
+  static Status Check(BlockSource& source, Table<K>* table, bool base, Executor& executor);
 };
 
 }  // namespace recs

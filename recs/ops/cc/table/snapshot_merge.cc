@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <mutex>
+#include <shared_mutex>
 #include <utility>
 
 #include "table/exclusive_shards.h"
@@ -217,6 +218,12 @@ Status SnapshotMerge<K>::CheckChain() const {
   return FailedPrecondition("A delta must follow the state that the table has. Received: a table at " +
                             at + ", and a delta since '" + since.ToText() + "'" + Where() +
                             "Restore the base of the chain and apply its deltas in their order.");
+}
+
+template <class K>
+Status SnapshotMerge<K>::CheckFollows() const {
+  std::shared_lock<RwLock> lock(table_.mutex_);
+  return CheckChain();
 }
 
 template <class K>

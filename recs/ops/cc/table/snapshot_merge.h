@@ -24,6 +24,8 @@ class SnapshotMerge {
   Status Apply();
   // The table gets the loaded keys and rows, and no others; slots of keys that it has stay.
   void Assign();
+  // Whether the loaded delta follows the table's state.
+  Status CheckFollows() const;
 
  private:
   std::string Where() const;
