@@ -40,6 +40,16 @@ def as_id_type(ids: np.ndarray, id_type: str, *, name: str, where: str) -> np.nd
         distinct, inverse = np.unique(ids, return_inverse=True)
         return np.array([str(i) for i in distinct.tolist()], dtype=object)[inverse]
     if ids.dtype != object:
+        if ids.dtype == np.uint64 and (ids >= 2**63).any():
+            raise ValueError(
+                explain(
+                    f"Column {name!r}",
+                    rule="must hold integers that fit int64 for `id_type='int64'`",
+                    received=str(ids.max()),
+                    where=where,
+                    remedy="Use `id_type='string'`, which keeps ids as they are.",
+                )
+            )
         return ids.astype(np.int64)
     numbers: dict[str, int] = {}
     for text in set(ids.tolist()):

@@ -156,6 +156,7 @@ def _layout(
         with parquet.ParquetFile(file) as opened:
             found = {name: _kind(opened.schema_arrow, name, file) for name in columns}
             metadata = opened.metadata
+            _check_unsigned(opened, columns, file)
             counts = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
         if kinds and found != kinds:
             raise _bad("The columns", f"must be of the kinds of {files[0]}: {kinds}", found, file)
@@ -180,6 +181,31 @@ def _kind(schema: Any, name: str, file: str) -> str:
         if any(is_one(kind) for is_one in fits):
             return dtype
     raise _bad(f"Column {name!r}", "must hold numbers, booleans or strings", kind, file)
+
+
+def _check_unsigned(opened: Any, columns: Sequence[str], file: str) -> None:
+    """Raises unless integers without a sign fit int64: the file's own statistics say so, or a look.
+
+    Cast, the others would come as negative ids.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    schema = opened.schema_arrow
+    for name in columns:
+        if schema.field(name).type != pa.uint64():
+            continue
+        place = opened.schema.names.index(name)
+        for group in range(opened.metadata.num_row_groups):
+            known = opened.metadata.row_group(group).column(place).statistics
+            if known is not None and known.has_min_max:
+                largest = known.max
+            else:
+                column = opened.read_row_group(group, columns=[name]).column(name)
+                largest = pc.max(column).as_py()
+            if largest is not None and largest >= 2**63:
+                received = f"{largest} in row group {group}"
+                raise _bad(f"Column {name!r}", "must hold integers that fit int64", received, file)
 
 
 def _read(file: str, group: int, names: list[str], kinds: dict[str, str]) -> list[np.ndarray]:

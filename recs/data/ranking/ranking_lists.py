@@ -223,6 +223,8 @@ def _cast(values: np.ndarray, kind: Any) -> np.ndarray:
         raise TypeError(f"dtype {values.dtype}")
     if kind == "int64" and values.dtype.kind == "f":
         raise TypeError(f"dtype {values.dtype}")
+    if kind == "int64" and values.dtype == np.uint64 and (values >= 2**63).any():
+        raise TypeError(f"{values.max()}, which does not fit")
     return values.astype(kind)
 
 
