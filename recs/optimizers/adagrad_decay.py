@@ -84,7 +84,7 @@ class AdagradDecay(keras.optimizers.Optimizer):
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates one dense weight."""
         lr = ops.cast(learning_rate, variable.dtype)
-        gradient = ops.cast(dense_gradient(gradient), variable.dtype)
+        gradient = ops.cast(dense_gradient(gradient, variable), variable.dtype)
         accumulator = self._accumulators[self._get_variable_index(variable)]
         steps = ops.convert_to_tensor(self.iterations)
         due = ops.logical_and(steps > 0, steps % self.decay_steps == 0)

@@ -85,7 +85,7 @@ class GroupFtrl(keras.optimizers.Ftrl):
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates one dense weight: Ftrl's step, and then the groups."""
-        super().update_step(dense_gradient(gradient), variable, learning_rate)
+        super().update_step(dense_gradient(gradient, variable), variable, learning_rate)
         z = ops.convert_to_tensor(self._linears[self._get_variable_index(variable)])
         l1 = self.l1_regularization_strength
         squares = ops.square(z - ops.clip(z, -l1, l1))

@@ -99,7 +99,7 @@ class LazyAdam(keras.optimizers.Adam):
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates one dense weight, as Adam does with its whole gradient."""
-        super().update_step(dense_gradient(gradient), variable, learning_rate)
+        super().update_step(dense_gradient(gradient, variable), variable, learning_rate)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

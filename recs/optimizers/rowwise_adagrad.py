@@ -79,7 +79,7 @@ class RowWiseAdagrad(keras.optimizers.Optimizer):
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates one dense weight."""
         lr = ops.cast(learning_rate, variable.dtype)
-        gradient = ops.cast(dense_gradient(gradient), variable.dtype)
+        gradient = ops.cast(dense_gradient(gradient, variable), variable.dtype)
         accumulator = self._accumulators[self._get_variable_index(variable)]
         squares = ops.square(gradient)
         if len(variable.shape):

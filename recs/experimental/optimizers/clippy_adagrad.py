@@ -128,7 +128,7 @@ class ClippyAdagrad(keras.optimizers.Optimizer):
         index = self._get_variable_index(variable)
         accumulator = self._accumulators[index]
         lr = ops.cast(learning_rate, variable.dtype)
-        gradient = ops.cast(dense_gradient(gradient), variable.dtype)
+        gradient = ops.cast(dense_gradient(gradient, variable), variable.dtype)
         if self.use_standard_accumulator_update:
             self.assign_add(accumulator, ops.square(gradient))
         inverse_root = ops.rsqrt(accumulator + self._constants["epsilon"])
