@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-
+import keras
 import pytest
 
 from recs.plotting import save_training_curves, training_curves
@@ -40,7 +38,19 @@ def test_a_picture_is_written(tmp_path):
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_matplotlib_is_imported_only_to_plot():
-    code = "import sys, recs.plotting; print('matplotlib' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+def test_a_history_a_dict_and_runs_are_taken():
+    figures = {"loss": [3.0, 2.0], "val_loss": [3.1, 2.5]}
+    history = keras.callbacks.History()
+    history.history = figures
+    assert len(training_curves(history).axes[0].get_lines()) == 2
+    runs = training_curves({"small": history, "large": {"loss": [2.0, 1.0, 0.5]}})
+    assert [axes.get_ylabel() for axes in runs.axes] == ["loss"]
+    labels = [line.get_label() for line in runs.axes[0].get_lines()]
+    assert labels == ["small, training", "small, validation", "large, training"]
+    assert [len(line.get_ydata()) for line in runs.axes[0].get_lines()] == [2, 2, 3]
+
+
+@pytest.mark.parametrize("wrong", [3.0, [1.0, 2.0], {"loss": 1.0}, {"a": {"loss": 2.0}}])
+def test_anything_else_is_refused(wrong):
+    with pytest.raises(TypeError, match=r"`history` must be what `model\.fit` returns"):
+        training_curves(wrong)
