@@ -140,6 +140,36 @@ class Table:
         index = self._row_numbers(rows)
         return self._with_columns({n: take_rows(c, index) for n, c in self.columns.items()})
 
+    def head(self, rows: int = 5) -> Self:
+        """Returns the table of the first rows.
+
+        Args:
+            rows: how many; of fewer, all. Defaults to `5`.
+
+        Raises:
+            ValueError: when `rows` is negative.
+        """
+        if rows < 0:
+            raise ValueError(
+                explain(
+                    "`rows`",
+                    rule="must not be negative",
+                    received=f"rows={rows}",
+                    where=f"{type(self).__name__}.head",
+                )
+            )
+        return self.take(slice(0, rows))
+
+    def to_pandas(self) -> Any:
+        """Returns the columns as a `pandas.DataFrame`, lists as Python lists.
+
+        Raises:
+            ImportError: when pandas is not installed.
+        """
+        from recs.data.data_frame import data_frame
+
+        return data_frame(self.columns, f"{type(self).__name__}.to_pandas")
+
     def _row_numbers(self, rows: Any) -> np.ndarray:
         if isinstance(rows, slice):
             return np.arange(len(self))[rows]

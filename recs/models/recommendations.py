@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from recs.data.data_frame import data_frame
+from recs.errors import explain
 
 
 class Recommendations(NamedTuple):
@@ -29,3 +33,73 @@ class Recommendations(NamedTuple):
     ids: np.ndarray
     scores: np.ndarray
     titles: np.ndarray | None
+
+    def head(self, users: int = 5) -> Recommendations:
+        """Returns what is recommended to the first users.
+
+        Args:
+            users: How many; of fewer, all. Defaults to `5`.
+
+        Raises:
+            ValueError: `users` is negative.
+        """
+        if users < 0:
+            raise ValueError(
+                explain(
+                    "`users`",
+                    rule="must not be negative",
+                    received=f"users={users}",
+                    where="Recommendations.head",
+                )
+            )
+        return Recommendations(*(None if part is None else part[:users] for part in self))
+
+    def to_pandas(self, users: Sequence[Any] | None = None) -> Any:
+        """Returns a `pandas.DataFrame` with a row per user and item, the best first.
+
+        The columns are `user`, `rank` (from 1), `id`, `score`, and `title` where there are titles.
+        Places without an item, whose score is the lowest float32, are left out.
+
+        Args:
+            users: The users' ids, in the order of the call. Defaults to `None`: their numbers,
+                from 0.
+
+        Raises:
+            ValueError: `users` is not as long as the recommendations.
+            ImportError: pandas is not installed.
+
+        Example:
+        ```python
+        >>> import numpy as np
+        >>> from recs.models import Recommendations
+        >>> best = Recommendations(np.array([[7, 9]]), np.array([[0.5, 0.25]]), None)
+        >>> best.to_pandas(["ann"])
+          user  rank  id  score
+        0  ann     1   7   0.50
+        1  ann     2   9   0.25
+
+        ```
+        """
+        count, width = self.ids.shape
+        names = np.arange(count) if users is None else np.asarray(users)
+        if len(names) != count:
+            raise ValueError(
+                explain(
+                    "`users`",
+                    rule=f"must have a user for each of the {count} rows",
+                    received=f"{len(names)} users",
+                    where="Recommendations.to_pandas",
+                )
+            )
+        names = names.astype(object) if names.dtype.kind in "US" else names
+        columns = {
+            "user": np.repeat(names, width),
+            "rank": np.tile(np.arange(1, width + 1), count),
+            "id": self.ids.reshape(-1),
+            "score": self.scores.reshape(-1),
+        }
+        if self.titles is not None:
+            columns["title"] = self.titles.reshape(-1)
+        filled = columns["score"] > np.finfo(np.float32).min
+        kept = {name: column[filled] for name, column in columns.items()}
+        return data_frame(kept, "Recommendations.to_pandas")
