@@ -75,6 +75,10 @@ class ArrowLayers:
                 found.append((self._row_of(item, self.structure), reason))
         for at in self.nulls.tolist():
             found.append((self._row_of(at, len(self.splits)), f"'{self.name}' is null"))
+        if self._flat.dtype.kind == "f":
+            for at in np.flatnonzero(~np.isfinite(self._flat)).tolist():
+                reason = f"'{self.name}' is {self._flat[at]}"
+                found.append((self._row_of(at, len(self.splits)), reason))
         return found
 
     def _composed(self, start: int, end: int | None = None) -> np.ndarray:

@@ -34,7 +34,8 @@ class RankingLists:
 
     Raises:
         ValueError: a column is missing, or has not the rows, shape or dtype it should have, or
-            `row_splits` does not rise from 0 to the number of items.
+            holds a number that is not finite, or `row_splits` does not rise from 0 to the number of
+            items.
 
     Example:
     ```python
@@ -82,14 +83,16 @@ class RankingLists:
         Args:
             features: What the columns are; those of the context repeat their value in each row.
             columns: By name, a value a row.
-            query: `(rows,)`: rows with the same value form a list. Lists come in the order in which
-                queries first occur, items in that of their rows.
+            query: `(rows,)`, or the name of one of `columns`: rows with the same value form a
+                list. Lists come in the order in which queries first occur, items in that of their
+                rows.
             **kwargs: As for the class.
 
         Raises:
-            ValueError: a feature of the context differs within a query, or as for the class.
+            ValueError: `query` is neither, a feature of the context differs within a query, or as
+                for the class.
         """
-        query = np.asarray(query)
+        query = _queries(query, columns)
         _, first, code = np.unique(query, return_index=True, return_inverse=True)
         rank = np.empty(len(first), np.int64)
         rank[np.argsort(first, kind="stable")] = np.arange(len(first))
@@ -166,6 +169,18 @@ class RankingLists:
         )
 
 
+def _queries(query: Any, columns: Mapping[str, Any]) -> np.ndarray:
+    if isinstance(query, str):
+        if query not in columns:
+            names = ", ".join(columns)
+            raise _bad("`query`", f"must name a column: {names}", f"query={query!r}")
+        query = columns[query]
+    values = np.asarray(query)
+    if values.ndim != 1:
+        raise _bad("`query`", "must have a value for each row", f"shape {values.shape}")
+    return values
+
+
 def take(column: Column, rows: np.ndarray) -> Column:
     """Returns rows of a column."""
     return column.take(rows) if isinstance(column, RaggedColumn) else column[rows]
@@ -210,6 +225,11 @@ def _column(name: str, value: Any, feature: RankingFeature, dtype: str, rows: in
             fits = column.shape == (rows, *feature.shape)
     except (TypeError, ValueError) as error:
         raise _bad(f"Column '{name}'", f"must hold {dtype}", str(error)) from error
+    values = column.values if isinstance(column, RaggedColumn) else column
+    if dtype == "float32" and not np.isfinite(values).all():
+        place = int(np.flatnonzero(~np.isfinite(values.reshape(-1)))[0])
+        received = f"{values.reshape(-1)[place]} as value {place} of {values.size}"
+        raise _bad(f"Column '{name}'", "must hold finite numbers", received)
     if not fits:
         received = f"{len(column)} rows" if feature.kind == "sequence" else str(np.shape(value))
         raise _bad(f"Column '{name}'", f"must be {(rows, *feature.shape)}", received)

@@ -123,13 +123,17 @@ def _parsed(
 
 
 def _checked(flat: Flat, features: RankingFeatures) -> Flat:
-    """Returns the lists if weights are as many as ids."""
+    """Returns the lists if weights are as many as ids, and all numbers finite."""
     for part, described in ((flat.context, features.context), (flat.examples, features.examples)):
         for feature in described:
             if feature.weights is not None:
                 ids, weights = part[feature.name], part[feature.weights]
                 if not np.array_equal(ids.row_lengths(), weights.row_lengths()):
                     raise ValueError(f"'{feature.weights}' has not one number an id")
+        for name, column in part.items():
+            values = column.flat_values if isinstance(column, tf.RaggedTensor) else column
+            if values.dtype.is_floating and not np.isfinite(values).all():
+                raise ValueError(f"'{name}' has a number that is not finite")
     return flat
 
 

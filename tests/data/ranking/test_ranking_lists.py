@@ -139,6 +139,17 @@ def test_rows_of_a_query_become_a_list():
         RankingLists.from_rows(features, {**columns, "user": [5, 6, 7]}, ["b", "a", "b"])
 
 
+def test_the_query_may_be_named():
+    features = RankingFeatures(examples=[RankingFeature("price")])
+    columns = {"price": [1.0, 2.0, 3.0], "label": [0, 1, 0], "search": ["b", "a", "b"]}
+    found = RankingLists.from_rows(features, columns, "search")
+    assert found.examples["price"].tolist() == [1.0, 3.0, 2.0]
+    with pytest.raises(ValueError, match="`query` must name a column: price, label, search"):
+        RankingLists.from_rows(features, columns, "q")
+    with pytest.raises(ValueError, match="`query` must have a value for each row"):
+        RankingLists.from_rows(features, columns, 3)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
