@@ -52,10 +52,10 @@ READERS = {
 @pytest.mark.parametrize("largest", [2**63 - 1, 2**63, 2**64 - 1])
 def test_large_ids_are_exact_or_refused(file_of, reader, largest):
     ids = [0, 7, largest, 5, 6]
-    try:
-        found = READERS[reader](*file_of(ids))
-    except ValueError as error:
-        assert largest >= 2**63, error
-        assert "int64" in str(error)
+    where = file_of(ids)
+    exact = "texts" in reader or "further" in reader
+    if largest >= 2**63 and not exact:
+        with pytest.raises(ValueError, match="int64"):
+            READERS[reader](*where)
     else:
-        assert [int(one) for one in found] == ids
+        assert [int(number) for number in READERS[reader](*where)] == ids
