@@ -52,7 +52,8 @@ class Recommendations(NamedTuple):
                     where="Recommendations.head",
                 )
             )
-        return Recommendations(*(None if part is None else part[:users] for part in self))
+        titles = None if self.titles is None else self.titles[:users]
+        return Recommendations(self.ids[:users], self.scores[:users], titles)
 
     def to_pandas(self, users: Sequence[Any] | None = None) -> Any:
         """Returns a `pandas.DataFrame` with a row per user and item, the best first.
