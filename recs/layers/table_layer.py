@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from recs.errors import explain
+from recs.keras_contract import outermost_layer
 from recs.layers.look_up_time import newest
 from recs.layers.resource_layer import ResourceLayer
 from recs.layers.table_anchor import TableAnchor
@@ -18,7 +20,8 @@ from recs.ops import lookup
 from recs.ops.bags import combine
 from recs.ops.table import Table, stand_in
 from recs.optimizers.commit import commit
-from recs.optimizers.followed_optimizer import FollowedOptimizer
+from recs.optimizers.followed_optimizer import DEFAULT_OPTIMIZER, FollowedOptimizer
+from recs.optimizers.refusals import refuse_averages
 
 
 class TableLayer(ResourceLayer):
@@ -36,6 +39,7 @@ class TableLayer(ResourceLayer):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._followed: tuple[FollowedOptimizer, ...] = ()
+        self._warned_of_default_optimizer = False
 
     def _own(self, tables: Sequence[Table], arguments: Sequence[TableArguments]) -> None:
         """Takes tables over, made from these arguments."""
@@ -95,6 +99,15 @@ class TableLayer(ResourceLayer):
                 rows[f] = combine(filled, whole)
         return [tf.cast(one, self._output_dtype) for one in rows]
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the layer; notes which optimizer the model is compiled with that calls it."""
+        outermost = outermost_layer(self)
+        is_model = isinstance(outermost, keras.Model)  # of which only compiled ones have it
+        of_model = getattr(outermost, "optimizer", None) if is_model else None
+        for followed in self._followed:
+            followed.of_model = of_model
+        return super().__call__(*args, **kwargs)
+
     def _find(self, lookups: lookup.Lookups) -> lookup.Found:
         static_finds = [stand_in(table) for table in self.tables]
         if None in static_finds:
@@ -104,6 +117,7 @@ class TableLayer(ResourceLayer):
         return lookup.Found([rows for rows, _ in found], [known for _, known in found])
 
     def _train(self, lookups: lookup.Lookups, time: tf.Tensor | int) -> lookup.Found:
+        refuse_averages(self._followed[0].of_model, self._where)
         found = lookup.find_or_insert(
             lookups,
             tf.convert_to_tensor(self._anchor),
@@ -121,6 +135,7 @@ class TableLayer(ResourceLayer):
 
     def commit(self) -> None:
         """Updates the tables from the pending gradients; Keras calls it, through the anchor."""
+        self._warn_of_default_optimizer()
         resolved = [followed.resolve(self._anchor) for followed in self._followed]
         # There is one loss: a table whose optimizer knows its scale knows it for all.
         loss_scale = next((scale for _, scale in resolved if scale is not None), None)
@@ -138,9 +153,35 @@ class TableLayer(ResourceLayer):
         """Tells the layer which optimizer the model is compiled with; `recs.Model` does it.
 
         Tables without an optimizer of their own follow it, and its loss scale is divided out.
+
+        Raises:
+            ValueError: it averages weights (`use_ema`), and the layer is trained.
         """
+        if self.trainable:
+            refuse_averages(optimizer, self._where)
         for followed in self._followed:
             followed.compiled = optimizer
+
+    def _warn_of_default_optimizer(self) -> None:
+        by_default = [followed for followed in self._followed if followed.is_default]
+        if not by_default or self._warned_of_default_optimizer:
+            return
+        self._warned_of_default_optimizer = True
+        of_model = by_default[0].of_model
+        name = "the optimizer of this step" if of_model is None else type(of_model).__name__
+        warnings.warn(
+            explain(
+                "The optimizer of a table",
+                rule="should be chosen: outside a `recs.Model`, tables do not follow the compiled "
+                "optimizer, nor do callbacks that change its learning rate reach them",
+                received="no `optimizer=`, so that the rows are trained by "
+                f"{DEFAULT_OPTIMIZER} and not by {name}",
+                where=self._where,
+                remedy="Give the layer `optimizer=`; the very instance that is compiled, where "
+                "callbacks are to reach it. Or use `recs.Model` in the place of `keras.Model`.",
+            ),
+            stacklevel=2,
+        )
 
     @property
     def _loss_is_scaled(self) -> bool:

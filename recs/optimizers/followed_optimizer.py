@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+DEFAULT_OPTIMIZER = "Adagrad(0.05)"  # for messages
+
 
 def updating(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """Returns the optimizer that updates, behind a loss scale."""
@@ -36,7 +38,14 @@ class FollowedOptimizer:
     def __init__(self, own: keras.optimizers.Optimizer | None) -> None:
         self.own = own
         self.compiled: keras.optimizers.Optimizer | None = None
+        # Of the model whose call the last look-up was part of; it is not followed.
+        self.of_model: keras.optimizers.Optimizer | None = None
         self._default: keras.optimizers.Optimizer | None = None
+
+    @property
+    def is_default(self) -> bool:
+        """Whether there is no optimizer of the layer's own, and none that it was told of."""
+        return self.own is None and self.compiled is None
 
     def resolve(self, anchor: Any) -> tuple[keras.optimizers.Optimizer, Any | None]:
         """Returns the optimizer to follow and the loss scale, or None when there is none.

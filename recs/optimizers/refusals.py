@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from recs.errors import explain
+from recs.keras_contract import updating_optimizers
 from recs.optimizers.engine_rules import ENGINE_RULES
 
 # Optimizers that need more than a row and its gradient, by name: not every Keras has them all.
@@ -47,6 +48,29 @@ def refuse_class(optimizer: keras.optimizers.Optimizer, where: str) -> None:
             remedy=f"Why: {reason}. {remedy}" if reason else remedy,
         )
     )
+
+
+def refuse_averages(optimizer: Any, where: str) -> None:
+    """Raises when a model that trains tables is compiled with an optimizer that averages weights.
+
+    Keras averages dense weights alone then, and the end of `fit`, or
+    `keras.callbacks.SwapEMAWeights`, would put averages beside rows that are none.
+    """
+    for part in updating_optimizers(optimizer):
+        if not getattr(part, "use_ema", False):
+            continue
+        raise ValueError(
+            explain(
+                "`use_ema`",
+                rule="must not be set in the optimizer of a model that trains embedding tables",
+                received=f"{type(part).__name__}(use_ema=True)",
+                where=where,
+                remedy="Why: rows of tables are not averaged, and the model would be a mixture. "
+                "Let the learning rate decay instead, or keep the best epoch with "
+                "`keras.callbacks.EarlyStopping(restore_best_weights=True)`; with "
+                "`layer.trainable = False` the rows stay as they are, and averages are exact.",
+            )
+        )
 
 
 def refuse_options(
