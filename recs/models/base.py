@@ -14,6 +14,7 @@ from recs.layers.found_parts import FoundParts
 from recs.layers.resource_layer import layers_with_resources
 from recs.layers.table_summary import table_summary
 from recs.training import tf_step
+from recs.training.eager_variables import eager_variables
 from recs.training.epoch_order import with_epoch_order
 from recs.training.refused_data import refuse_table
 
@@ -64,9 +65,14 @@ class _Steps(_Mixin):
 
         Args:
             *args: As in Keras, the optimizer first.
-            **kwargs: As in Keras. `loss` is not needed by a model that has a `compute_loss`.
+            **kwargs: As in Keras. A model that has a `compute_loss` of its own takes no `loss`,
+                `loss_weights`, `metrics` and `weighted_metrics`.
+
+        Raises:
+            ValueError: an argument is unknown, or one that the model's `compute_loss` would never
+                be told of; or the optimizer averages weights (`use_ema`) and the model has tables.
         """
-        super().compile(*args, **kwargs)
+        super().compile(**tf_step.compile_arguments(self, args, kwargs))
         self._bind_table_optimizers()
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -195,11 +201,12 @@ class _Steps(_Mixin):
         Args:
             data: The batch as the dataset yields it.
         """
-        if not self._own_loss:
-            return super().train_step(data)
-        if not self.built:
-            tf_step.build(self, data)
-        return self._logs(tf_step.train_step(self, data))
+        with eager_variables():
+            if not self._own_loss:
+                return super().train_step(data)
+            if not self.built:
+                tf_step.build(self, data)
+            return self._logs(tf_step.train_step(self, data))
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Returns the logs of one batch.
@@ -207,11 +214,21 @@ class _Steps(_Mixin):
         Args:
             data: The batch as the dataset yields it.
         """
-        if not self._own_loss:
-            return super().test_step(data)
-        if not self.built:
-            tf_step.build(self, data)
-        return self._logs(tf_step.losses_of(self, data, training=False))
+        with eager_variables():
+            if not self._own_loss:
+                return super().test_step(data)
+            if not self.built:
+                tf_step.build(self, data)
+            return self._logs(tf_step.losses_of(self, data, training=False))
+
+    def predict_step(self, data: Any) -> Any:
+        """Returns the predictions of one batch.
+
+        Args:
+            data: The batch as the dataset yields it.
+        """
+        with eager_variables():
+            return super().predict_step(data)
 
     def _logs(self, losses: dict[str, Any]) -> dict[str, Any]:
         """Returns metrics and the batch's losses, and adds the losses to the epoch's means."""

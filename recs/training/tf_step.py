@@ -11,7 +11,22 @@ import tensorflow as tf
 from keras import ops
 
 from recs.errors import explain
+from recs.training.eager_variables import eager_variables
 from recs.training.loss_context import LossContext
+
+_METRICS = (
+    "Give metrics to the task where it is made, such as `recs.tasks.Ranking(metrics=[...])`, or "
+    "make them attributes of the model and update them in `compute_loss`; `fit` logs them."
+)
+# What `compile` takes and a loss that is computed from the batch has no use for.
+_NOT_COMPILED = {
+    "loss": "Give the loss to the model or task where it is made, such as `TwoTower(loss=...)` or "
+    "`recs.tasks.Ranking(loss=...)`, or compute it in `compute_loss`.",
+    "loss_weights": "Weigh losses in the task, such as `recs.tasks.MultiTask(..., weights=...)`, "
+    "or in `compute_loss`.",
+    "metrics": _METRICS,
+    "weighted_metrics": _METRICS,
+}
 
 
 def has_own_loss(model_class: type, base: type) -> bool:
@@ -24,6 +39,46 @@ def has_own_loss(model_class: type, base: type) -> bool:
     if override is base.compute_loss:  # type: ignore[attr-defined]
         return False
     return "y_pred" not in inspect.signature(override).parameters
+
+
+def compile_arguments(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of `compile` by name.
+
+    Raises a ValueError for those that are unknown, and those that nothing would come of.
+
+    Keras compares targets with predictions for `loss` and `metrics`. A model that computes its loss
+    from the batch has neither.
+    """
+    where = f"compile of {type(model).__name__} '{model.name}'"
+    signature = inspect.signature(keras.Model.compile)
+    known = list(signature.parameters)[1:]
+    unknown = [name for name in kwargs if name not in known]
+    if unknown:
+        raise ValueError(
+            explain(
+                "The arguments of `compile`",
+                rule=f"must be among {', '.join(known)}",
+                received=", ".join(unknown),
+                where=where,
+            )
+        )
+    arguments = dict(signature.bind(None, *args, **kwargs).arguments)
+    del arguments[next(iter(signature.parameters))]
+    for name, remedy in _NOT_COMPILED.items() if model._own_loss else ():
+        value = arguments.pop(name, None)
+        if value is None or (isinstance(value, list | tuple | dict) and not value):
+            continue
+        raise ValueError(
+            explain(
+                f"`{name}`",
+                rule="must not be compiled into a model that computes its own loss, in "
+                "`compute_loss`",
+                received=f"{name}={value!r}",
+                where=where,
+                remedy=remedy,
+            )
+        )
+    return arguments
 
 
 def unpacked(data: Any) -> Any:
@@ -84,15 +139,18 @@ def build(model: Any, data: Any) -> None:
     else:
         spec = data.element_spec if isinstance(data, tf.data.Dataset) else _spec_of(data)
         with tf.init_scope():
-            first = tf.function(
-                lambda batch: losses_of(model, batch, training=False), autograph=False
-            )
+            first = tf.function(lambda batch: _built_losses(model, batch), autograph=False)
             first.get_concrete_function(spec)
     # Keras builds no model without `call`, and would refuse to save its weights.
     model.built = True
     model._bind_table_optimizers()
     if model.optimizer is not None:
         model.optimizer.build(model.trainable_variables)
+
+
+def _built_losses(model: Any, batch: Any) -> dict[str, Any]:
+    with eager_variables():
+        return losses_of(model, batch, training=False)
 
 
 def _spec_of(data: Any) -> Any:
