@@ -33,6 +33,9 @@ def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
 class _Steps(_Mixin):
     """What a recs model adds to a Keras model of either kind; see `Model`."""
 
+    # Whether `regularization_loss` and `total_loss` are logged where nothing is regularized.
+    _logs_every_loss = True
+
     def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
         """Returns the loss of a batch; override it as `compute_loss(self, inputs, training=False)`.
 
@@ -142,9 +145,10 @@ class _Steps(_Mixin):
     @property
     def metrics(self) -> list[keras.Metric]:
         """Every metric once; Keras lists those of nested layers once for each level."""
-        own = getattr(self, "_loss_means", [])
+        every = getattr(self, "_loss_means", [])
+        own = every if self._logs_every_loss else every[:1]
         # Keras's own mean of the loss, which only its own step updates, would shadow ours.
-        taken = {metric.name for metric in own}
+        taken = {metric.name for metric in every}
         seen: dict[int, keras.Metric] = {id(metric): metric for metric in own}
         for metric in super().metrics:
             if metric.name not in taken or id(metric) in seen:
@@ -206,7 +210,7 @@ class _Steps(_Mixin):
                 return super().train_step(data)
             if not self.built:
                 tf_step.build(self, data)
-            return self._logs(tf_step.train_step(self, data))
+            return self._logs(tf_step.train_step(self, data), data)
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Returns the logs of one batch.
@@ -219,7 +223,7 @@ class _Steps(_Mixin):
                 return super().test_step(data)
             if not self.built:
                 tf_step.build(self, data)
-            return self._logs(tf_step.losses_of(self, data, training=False))
+            return self._logs(tf_step.losses_of(self, data, training=False), data)
 
     def predict_step(self, data: Any) -> Any:
         """Returns the predictions of one batch.
@@ -230,11 +234,26 @@ class _Steps(_Mixin):
         with eager_variables():
             return super().predict_step(data)
 
-    def _logs(self, losses: dict[str, Any]) -> dict[str, Any]:
+    def _logs(self, losses: dict[str, Any], data: Any) -> dict[str, Any]:
         """Returns metrics and the batch's losses, and adds the losses to the epoch's means."""
-        for mean in self._loss_means:
-            mean.update_state(losses[mean.name])
-        return {**self.get_metrics_result(), **losses}
+        if not self._logs_every_loss and self.losses:
+            self._logs_every_loss = True
+            self.test_function = None  # It may have been traced without.
+        count = self._examples_summed(tf_step.unpacked(data))
+        if count is not None:
+            count = tf.cast(count, "float32")
+            losses = {name: tf.math.divide_no_nan(x, count) for name, x in losses.items()}
+        shown = self._loss_means if self._logs_every_loss else self._loss_means[:1]
+        for mean in shown:
+            mean.update_state(losses[mean.name], sample_weight=count)
+        return {**self.get_metrics_result(), **{mean.name: losses[mean.name] for mean in shown}}
+
+    def _examples_summed(self, inputs: Any) -> Any:
+        """Returns how many examples the loss of a batch sums, to log their mean; None for a mean.
+
+        What is minimized is the loss as it is.
+        """
+        return None
 
 
 @keras.saving.register_keras_serializable("recs")
@@ -253,7 +272,9 @@ class Model(FoundParts, _Steps, keras.Model):
 
     Logs: every metric of the model, its tasks and its layers, once each, and `loss`,
     `regularization_loss` and `total_loss`. A step logs its batch's; an epoch and `evaluate` log
-    the mean over the batches. (TFRS shows the last batch's alone, in `evaluate` too.)
+    the mean over the batches. (TFRS shows the last batch's alone, in `evaluate` too.) The ready
+    models of `recs.models` log the latter two only if something is regularized or adds a loss,
+    and log the mean per example of a loss that sums them; they minimize the sum.
 
     A model that leaves `compute_loss` alone, or overrides it the way Keras calls it (with
     `y_pred`), is an ordinary Keras model: `call`, `compile(loss=...)`, or
@@ -320,6 +341,19 @@ class Model(FoundParts, _Steps, keras.Model):
         super().__init__(*args, **kwargs)
         if self._own_loss:
             self._loss_means = tf_step.loss_trackers()
+
+
+class ReadyModel(Model):
+    """A model that is complete, of `recs.models`: it logs losses that a reader can compare.
+
+    `regularization_loss` and `total_loss` are logged only if something is regularized or adds a
+    loss, from the first step on, and a loss that sums examples as their mean.
+
+    Args:
+        **kwargs: The arguments of `keras.Model`.
+    """
+
+    _logs_every_loss = False
 
 
 @keras.saving.register_keras_serializable("recs")

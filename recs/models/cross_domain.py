@@ -17,7 +17,7 @@ from recs.layers.multi_domain.routing import Routing
 from recs.layers.multi_domain.star import Star
 from recs.layers.multi_task.grad_norm import GradNorm
 from recs.models import cross_domain_parts as parts
-from recs.models.base import Model
+from recs.models.base import ReadyModel
 from recs.models.domain_auc import DomainAUC
 from recs.models.domain_features import DomainFeatures
 from recs.tasks.multi_task import MultiTask
@@ -25,7 +25,7 @@ from recs.tasks.ranking import Ranking
 
 
 @keras.saving.register_keras_serializable("recs")
-class CrossDomain(Model):
+class CrossDomain(ReadyModel):
     """Predicts targets of samples from many domains, by what domains share and what is their own.
 
     A sample belongs to the domain that its column `domain` names. `x` is the embeddings and scaled

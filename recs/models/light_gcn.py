@@ -212,6 +212,9 @@ class LightGCN(TwoTower):
         queries = tf.gather(users, tf.maximum(user, 0)) / self.temperature
         return catalogue_softmax(queries, items, positive, weight, training)
 
+    def _examples_summed(self, inputs: Any) -> Any:
+        return None  # The loss is a mean.
+
     def _vectors(self, graph: BipartiteGraph, training: bool) -> tuple[Any, Any]:
         """Returns the vectors of all users and items of the graph."""
         users = self.user_embedding(graph.user_ids, training=training)

@@ -23,11 +23,11 @@ from recs.meta.sample_loss import SampleLoss, sample_loss
 from recs.meta.samples import labels_in, present, rows_of, samples_of
 from recs.meta.serving import adapting_signatures
 from recs.meta.towers_of import towers_of
-from recs.models.base import Model
+from recs.models.base import ReadyModel
 
 
 @keras.saving.register_keras_serializable("recs")
-class MetaLearner(Model):
+class MetaLearner(ReadyModel):
     """Gives every user, group or item a tower of its own, made from a few samples when needed.
 
     A task `t` is an id. `W_t = W - a dL_t(W) / dW`, repeated `inner_steps` times, are its weights

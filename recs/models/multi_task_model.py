@@ -17,13 +17,13 @@ from recs.layers.feature_config import FeatureConfig
 from recs.layers.multi_task.grad_norm import GradNorm
 from recs.layers.multi_task.task_towers import TaskTowers
 from recs.layers.table_config import TableConfig
-from recs.models.base import Model
+from recs.models.base import ReadyModel
 from recs.tasks.multi_task import MultiTask
 from recs.tasks.ranking import Ranking
 
 
 @keras.saving.register_keras_serializable("recs")
-class MultiTaskModel(Model):
+class MultiTaskModel(ReadyModel):
     """Predicts several yes-or-no labels of a sample, by what they share and what is their own.
 
     `x` is the embeddings of the categories beside the numbers, tamed and scaled,

@@ -16,7 +16,7 @@ from recs.layers.ranking_features import RankingInputs, list_inputs
 from recs.layers.ranking_features.item_vectors import ItemVectors
 from recs.layers.table_config import TableConfig
 from recs.metrics import MRRMetric, NDCGMetric
-from recs.models.base import Model
+from recs.models.base import ReadyModel
 from recs.models.missing_tables import missing_tables
 from recs.tasks.base import deserialize_all, serialize_all
 from recs.tasks.loss_weight import LossWeight
@@ -30,7 +30,7 @@ _OF_HEAD = ("loss", "metrics", "scorer", "units", "kernel_regularizer", "members
 
 
 @keras.saving.register_keras_serializable("recs")
-class Ranker(Model):
+class Ranker(ReadyModel):
     """Learns to rank lists whose features are described once, and is served by that description.
 
     `features -> a vector an item -> transforms, side by side -> scorer -> head`. `RankingInputs`

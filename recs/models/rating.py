@@ -13,14 +13,14 @@ from keras import ops
 from recs.errors import explain
 from recs.layers.dense_chain import through
 from recs.layers.dynamic_embedding import DynamicEmbedding
-from recs.models.base import Model
+from recs.models.base import ReadyModel
 from recs.models.encode import in_batches
 from recs.models.tower import Tower
 from recs.tasks.ranking import Ranking
 
 
 @keras.saving.register_keras_serializable("recs")
-class RatingModel(Model):
+class RatingModel(ReadyModel):
     """Predicts what a user would rate an item.
 
     `rating(u, i) = mean + b_u + b_i + MLP([e_u, e_i, e_u * e_i])`, with the mean of training,

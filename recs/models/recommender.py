@@ -12,14 +12,14 @@ from recs.data.items import Items
 from recs.errors import explain
 from recs.layers.dynamic_embedding import DynamicEmbedding
 from recs.layers.factorized_top_k import BruteForce
-from recs.models.base import Model
+from recs.models.base import ReadyModel
 from recs.models.catalogue import Catalogue
 from recs.models.encode import as_ids, in_batches
 from recs.models.recommendations import Recommendations
 from recs.models.tower import Tower
 
 
-class Recommender(Model):
+class Recommender(ReadyModel):
     """A model with an item tower, an index of the items' vectors, and what they are called.
 
     A subclass makes its towers and gives that of the items to `_own_candidates`.

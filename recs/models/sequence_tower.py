@@ -159,6 +159,10 @@ class SequenceTower(FoundParts, keras.layers.Layer):
         present = tf.sequence_mask(lengths, tf.shape(encoded)[1])
         return Positions(self._finished(tf.boolean_mask(encoded, present)), histories)
 
+    def count_positions(self, inputs: Mapping[str, Any]) -> Any:
+        """Returns how many vectors `positions` gives for a batch."""
+        return tf.size(self._histories(inputs).flat_values)
+
     def _finished(self, vectors: Any) -> Any:
         vectors = ops.normalize(vectors, axis=-1) if self.normalize else vectors
         if not self.bias:

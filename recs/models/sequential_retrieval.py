@@ -259,6 +259,11 @@ class SequentialRetrieval(Recommender):
             compute_metrics=not training,
         )
 
+    def _examples_summed(self, inputs: Any) -> Any:
+        if self.positions == "all":
+            return self.query_tower.count_positions(inputs)
+        return tf.shape(inputs[self.candidate_tower.column])[0]
+
     def _sampled_loss(
         self, queries: Any, candidates: Any, items: Any, probability: Any, training: bool
     ) -> Any:

@@ -236,6 +236,11 @@ class TwoTower(Recommender):
             compute_metrics=not training,
         )
 
+    def _examples_summed(self, inputs: Any) -> Any:
+        if not self.task.sums_examples:
+            return None
+        return tf.shape(inputs[self.candidate_tower.column])[0]
+
     @property
     def columns(self) -> list[str]:
         """The columns that a call reads."""

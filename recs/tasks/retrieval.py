@@ -148,6 +148,11 @@ class Retrieval(Task):
         self._factorized_metrics.clear()
         self._factorized_metrics.extend(as_list(value))
 
+    @property
+    def sums_examples(self) -> bool:
+        """Whether the loss is a sum over the rows of a batch rather than a mean."""
+        return self._loss is None or self._loss.reduction in ("sum", None, "none")
+
     def call(
         self,
         query_embeddings: Any,
