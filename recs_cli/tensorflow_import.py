@@ -10,6 +10,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from recs_cli.status import status
+
 # What TensorFlow's C++ logs at INFO level, before its log level is in force, and their heading.
 _NOTICES = re.compile(
     rb"I\d{4} |WARNING: All log messages before absl::InitializeLog|To enable the "
@@ -24,25 +26,15 @@ def import_recs() -> None:
     held back, and all but those notices is printed afterwards. The import takes seconds: on a
     terminal, a line says so meanwhile.
     """
-    with _line_on_terminal("Loading TensorFlow ..."):
+    if "recs" in sys.modules:
+        return
+    with status("Loading TensorFlow"):
         if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
             importlib.import_module("recs")
             return
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
         with _without_notices():
             importlib.import_module("recs")
-
-
-@contextlib.contextmanager
-def _line_on_terminal(text: str) -> Iterator[None]:
-    if "recs" in sys.modules or sys.stderr is None or not sys.stderr.isatty():
-        yield
-        return
-    print(text, end="", file=sys.stderr, flush=True)
-    try:
-        yield
-    finally:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

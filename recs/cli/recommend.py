@@ -11,17 +11,20 @@ from recs.cli.loaded_run import load
 from recs.data.ids import codes
 from recs.data.interactions import Interactions
 from recs_cli.errors import UsageError
+from recs_cli.status import status
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints the best items for each user asked for."""
-    folder, experiment, model = load(arguments.run, arguments.modules)
+    with status("Loading the run"):
+        folder, experiment, model = load(arguments.run, arguments.modules)
     if not hasattr(model, "recommend"):
         raise UsageError(
             f"`recs recommend` needs a run of a model that recommends. Received: "
             f"{type(model).__name__} (in {folder.path})."
         )
-    data = experiment.evaluation.select(model, experiment.data.load())
+    with status("Reading the data"):
+        data = experiment.evaluation.select(model, experiment.data.load())
     users = [_id_like(text, data.user) for text in arguments.user]
     _check_known(users, data)
     print(f"{folder.path}/")
@@ -46,9 +49,14 @@ def _print_for(
 ) -> None:
     own = data.take(data.user == user)
     seen = [] if include_seen else codes(own.item)[1].tolist()
-    k = min(k, len(model.catalogue.ids) - len(seen))
+    wanted, k = k, min(k, len(model.catalogue.ids) - len(seen))
+    if k < 1:
+        print(f"\nUser {user} has every item of the catalogue already; see --include-seen")
+        return
     answer = model.recommend(asked, k=k, exclude=None if include_seen else [seen])
     kept = f"{len(seen):,} seen items left out" if seen else "seen items included"
+    if k < wanted:
+        kept += f"; {k:,} items are left of {len(model.catalogue.ids):,}, fewer than -k {wanted:,}"
     print(f"\nUser {user} ({kept})")
     for rank, (item, score) in enumerate(zip(answer.ids[0], answer.scores[0], strict=True), 1):
         title = "" if answer.titles is None else answer.titles[0, rank - 1]

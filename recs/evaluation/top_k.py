@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ def evaluate_top_k(
     metrics: Sequence[str] = ("recall", "ndcg"),
     allowed: np.ndarray | None = None,
     item_counts: Mapping[Any, float] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, float]:
     """Returns figures of the lists of `k`, such as Recall@k and NDCG@k, with training items masked.
 
@@ -53,6 +54,8 @@ def evaluate_top_k(
             ranked for each user, less those seen. Defaults to `None`: the whole catalogue.
         item_counts: how often each item was taken in training, as `train.item_counts()` gives it,
             for novelty. Defaults to `None`.
+        progress: called with the number of users ranked so far and of all, after each chunk.
+            Defaults to `None`.
 
     Shapes: `(users, dim)`, `(items, dim)` -> a dict of `{metric}@{k}` for each of both.
 
@@ -76,7 +79,7 @@ def evaluate_top_k(
     if not ks or any(isinstance(k, bool) or not isinstance(k, int) or k < 1 for k in ks):
         raise _bad("`ks`", "must be positive integers", f"ks={ks!r}")
     _check_metrics(metrics, item_counts)
-    best = recommend_top_k(user_vectors, item_vectors, held_out.seen, max(ks), allowed)
+    best = recommend_top_k(user_vectors, item_vectors, held_out.seen, max(ks), allowed, progress)
     width = len(held_out.catalogue)
     users = len(held_out.users)
     # A pair as one number, so that membership is one sorted search for all users.
@@ -98,6 +101,7 @@ def recommend_top_k(
     seen: np.ndarray,
     k: int,
     allowed: np.ndarray | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
     """Returns for each user the row numbers of the `k` best items they have not seen, best first.
 
@@ -110,6 +114,8 @@ def recommend_top_k(
         k: the length of the list, cut to the number of items.
         allowed: `(pairs, 2)` row numbers of user and item, sorted by user: nothing else is shown to
             a user. Defaults to `None`: every item may be.
+        progress: called with the number of users ranked so far and of all, after each chunk.
+            Defaults to `None`.
 
     Shapes: -> `(users, min(k, items))` int64; -1 where a user has seen everything else.
 
@@ -145,6 +151,8 @@ def recommend_top_k(
             masked |= ~_among(allowed, start, scores.shape)
         scores[masked] = -np.inf
         parts.append(_best(scores, masked, k))
+        if progress is not None:
+            progress(min(start + step, len(users)), len(users))
     return np.concatenate(parts)
 
 

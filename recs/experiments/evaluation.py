@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +29,9 @@ class Evaluation(abc.ABC):
 
     ```
     """
+
+    # Called with the number of users ranked so far and of all, while a catalogue is ranked.
+    progress: Callable[[int, int], None] | None = None
 
     def select(self, model: Any, data: Interactions) -> Interactions:
         """Returns the rows and columns that the model trains on and is judged by.

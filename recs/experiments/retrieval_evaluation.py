@@ -107,9 +107,12 @@ class RetrievalEvaluation(Evaluation):
                 "does not have; they count."
             )
         figures = {
-            "model": evaluate_top_k(*vectors, held_out, self.ks),
+            "model": evaluate_top_k(*vectors, held_out, self.ks, progress=self.progress),
             "popularity": evaluate_top_k(
-                *popularity_vectors(parts.train, held_out), held_out, self.ks
+                *popularity_vectors(parts.train, held_out),
+                held_out,
+                self.ks,
+                progress=self.progress,
             ),
         }
         return Report(protocol, figures, tuple(notes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from os import PathLike
 from pathlib import Path
 
@@ -12,7 +13,8 @@ class RunFolder:
     """The folder of one run, `runs/<name>/<number>/`, and the names of the files in it.
 
     Runs are numbered from 1. A folder is taken by making it, so that two runs that start together
-    get two numbers.
+    get two numbers. A file `UNFINISHED` stands in it until everything is written: a run that was
+    killed or met a full disk never passes for a finished one.
 
     Args:
         path: the folder.
@@ -36,12 +38,21 @@ class RunFolder:
         self.history = self.path / "history.csv"
         self.curves = self.path / "training_curves.png"
         self.saved_model = self.path / "saved_model"
+        self._unfinished = self.path / "UNFINISHED"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run has written everything."""
+        whole = self.config.exists() and self.model.exists()
+        return whole and not self._unfinished.exists()
+
+    def finish(self) -> None:
+        """Marks a run that `create` made as finished."""
+        self._unfinished.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Removes the folder of a run that failed before it made more than its configuration."""
-        self.config.unlink(missing_ok=True)
-        if not any(self.path.iterdir()):
-            self.path.rmdir()
+        """Removes the folder of a run that failed."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def next_export(self) -> Path:
         """Returns `saved_model/<number>` with the first number that is free."""
@@ -49,7 +60,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, parent: str | PathLike[str]) -> RunFolder:
-        """Makes the next folder in `parent`.
+        """Makes the next folder in `parent`, unfinished as yet.
 
         Raises:
             OSError: when `parent` cannot be written.
@@ -63,7 +74,9 @@ class RunFolder:
             except FileExistsError:
                 number += 1
             else:
-                return cls(folder / str(number))
+                run = cls(folder / str(number))
+                run._unfinished.touch()
+                return run
 
     @classmethod
     def find(cls, path: str | PathLike[str]) -> RunFolder:
@@ -79,9 +92,12 @@ class RunFolder:
         candidates = [given, *(given / str(n) for n in sorted(_numbers(given), reverse=True))]
         for candidate in candidates:
             run = cls(candidate)
-            if run.config.exists() and run.model.exists():
+            if run.is_finished:
                 return run
-        if given.is_dir():
+        if cls(given)._unfinished.exists():
+            there = f"{path}, which is unfinished: its training goes on, or was interrupted, or "
+            there += "its files could not be written"
+        elif given.is_dir():
             names = sorted(p.name for p in given.iterdir() if p.is_dir())[:8]
             there = f"{path}, with the folders {', '.join(names)}" if names else f"{path}, empty"
         else:

@@ -55,3 +55,11 @@ def test_users_and_what_they_may_look_like(run, capsys):
     everything = capsys.readouterr().out
     assert everything.count("Film ") == 12
     assert 0 < without.count("Film ") < 12
+
+
+def test_more_items_than_there_are(run, capsys):
+    capsys.readouterr()
+    assert main(["recommend", run, "--user", "1", "-k", "5000"]) == 0
+    shown = capsys.readouterr().out
+    left = shown.count("Film ")
+    assert f"{left} items are left of 12, fewer than -k 5,000" in shown

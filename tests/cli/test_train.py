@@ -4,6 +4,7 @@ import csv
 import json
 import pathlib
 import re
+import resource
 
 import keras
 import pytest
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 import recs
 from recs.cli import configuration
+from recs.experiments import RunFolder
 from recs_cli import main
 from recs_cli.errors import UsageError
 
@@ -261,3 +263,25 @@ def test_help_of_a_class(capsys):
     shown = capsys.readouterr().out
     assert "  embedding_dim" in shown
     assert "Args:" in shown
+
+
+def test_a_full_disk_leaves_no_half_run(config, tmp_path, capsys):
+    command = ["train", config(), "--runs", str(tmp_path / "runs"), "--epochs", "1"]
+    runs = tmp_path / "runs" / "small"
+    assert main(command) == 0
+    model = (runs / "1" / "model.keras").stat().st_size
+    assert model < (runs / "1" / "saved_model" / "1" / "saved_model.pb").stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for limit in (model // 2, model + 4096):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        try:
+            assert main(command) == 1
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert (runs / "2").exists() == (limit > model)
+    # The model was written whole, what comes after it was not.
+    capsys.readouterr()
+    assert main(["recommend", str(runs / "2"), "--user", "1"]) == 1
+    assert "which is unfinished" in capsys.readouterr().err
+    assert keras.saving.load_model(runs / "2" / "model.keras").name
+    assert RunFolder.find(runs).path == runs / "1"

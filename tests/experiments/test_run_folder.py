@@ -9,6 +9,7 @@ def finished(parent):
     run = RunFolder.create(parent)
     run.config.write_text("")
     run.model.write_text("")
+    run.finish()
     return run
 
 
@@ -34,6 +35,20 @@ def test_what_is_no_run_is_told(tmp_path):
         RunFolder.find(tmp_path / "other")
     with pytest.raises(FileNotFoundError, match="which does not exist"):
         RunFolder.find(tmp_path / "none")
+
+
+def test_an_unfinished_run_never_passes_for_a_finished_one(tmp_path):
+    whole, killed = finished(tmp_path), RunFolder.create(tmp_path)
+    killed.config.write_text("")
+    killed.model.write_text("")
+    assert not killed.is_finished
+    assert RunFolder.find(tmp_path).path == whole.path
+    with pytest.raises(FileNotFoundError, match="which is unfinished"):
+        RunFolder.find(killed.path)
+    killed.finish()
+    assert RunFolder.find(tmp_path).path == killed.path
+    killed.discard()
+    assert not killed.path.exists()
 
 
 def test_exports_are_numbered(tmp_path):
