@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pathlib
-import shutil
 import threading
 from typing import Any
 
@@ -14,6 +13,7 @@ import tensorflow as tf
 from recs.errors import explain
 from recs.training import checkpoint_folder
 from recs.training.epoch_order import EpochOrder, shuffled_otherwise
+from recs.training.own_states import OwnStates
 
 
 class BackgroundCheckpoint(EpochOrder):
@@ -39,6 +39,9 @@ class BackgroundCheckpoint(EpochOrder):
         save_freq: `"epoch"`, or after how many training batches, as in Keras's `ModelCheckpoint`.
             Defaults to `"epoch"`.
         keep: How many complete states to keep, the newest. Defaults to `3`.
+        overwrite: What to do when training begins and the folder has states that were not restored
+            into the model: remove them, or (`False`, the default) raise a ValueError. Else a run
+            that is not this one could be restored for it.
 
     Raises:
         ValueError: an argument is not one of these.
@@ -67,7 +70,11 @@ class BackgroundCheckpoint(EpochOrder):
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], save_freq: str | int = "epoch", keep: int = 3
+        self,
+        folder: str | os.PathLike[str],
+        save_freq: str | int = "epoch",
+        keep: int = 3,
+        overwrite: bool = False,
     ) -> None:
         super().__init__()
         counts = isinstance(save_freq, int) and not isinstance(save_freq, bool) and save_freq > 0
@@ -78,6 +85,7 @@ class BackgroundCheckpoint(EpochOrder):
         self.folder = pathlib.Path(folder)
         self.save_freq = save_freq
         self.keep = keep
+        self._states = OwnStates(self.folder, overwrite)
         self._batches = 0
         self._epochs = 0
         # Batches of the epoch under way that are trained, the last one that was counted, and those
@@ -104,13 +112,13 @@ class BackgroundCheckpoint(EpochOrder):
 
         Raises:
             ValueError: the model has other tables or variables.
-            tf.errors.DataLossError: the state is damaged. The damaged table is as it was; those
-                before it have the saved state.
+            tf.errors.OpError: a file of the state is missing or damaged; the model is as it was.
         """
         states = checkpoint_folder.complete(self.folder)
         if not states:
             return None
         about = checkpoint_folder.restore(model, states[-1])
+        self._states.note_restored(model, states)
         self._batches, self._epochs = about["batches"], about["epochs"]
         self._to_skip = about.get("epoch_batches", 0)
         return self._about(self._to_skip)
@@ -199,8 +207,11 @@ class BackgroundCheckpoint(EpochOrder):
             raise error
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Refuses to train twice on batches of an epoch that was interrupted."""
+        """Refuses a folder of another training, and to train twice on batches of an epoch."""
         super().on_train_begin(logs)
+        self.wait()
+        if not self._states.begin(self.model):
+            self._batches = self._epochs = self._to_skip = self._begins_at = 0
         self._passes |= self._by_passes
         self._epoch_batches, self._begins_at = self._begins_at, 0
         if skip := self._to_skip:
@@ -259,22 +270,19 @@ class BackgroundCheckpoint(EpochOrder):
 
     def _begin(self) -> None:
         self.wait()
+        self._states.check()
         name = f"{self._batches:012d}"
         if (self.folder / name).exists():
             return  # this very state, from before a restart
         about = self._about(self._epoch_batches)
-        begun = checkpoint_folder.begin(self.model, self.folder, name, about)
+        begun = checkpoint_folder.Begun(self.model, self.folder, name, about)
         # No daemon: a process that ends in order completes its last state.
-        self._running = threading.Thread(
-            target=self._finish, args=(begun, self.folder / name), name="recs checkpoint"
-        )
+        self._running = threading.Thread(target=self._finish, args=(begun,), name="recs checkpoint")
         self._running.start()
 
-    def _finish(self, begun: checkpoint_folder.Begun, path: pathlib.Path) -> None:
+    def _finish(self, begun: checkpoint_folder.Begun) -> None:
         try:
-            begun.finish(path)
-            for old in checkpoint_folder.complete(self.folder)[: -self.keep]:
-                shutil.rmtree(old, ignore_errors=True)
+            self._states.add(begun, self.keep)
         except BaseException as error:  # for the thread that trains
             self._error = error
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
-import shutil
-import tempfile
 from collections.abc import Iterator
 
 from recs.errors import explain
+from recs.files.workspace import replacing
 
 GRAPH = "saved_model.pb"
 
 
 @contextlib.contextmanager
 def replace_folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
-    """Gives a new folder beside `path` and renames it to `path` in the end.
+    """Gives a new folder beside `path` and has it take the place of `path` in the end.
 
     When the body raises, the new folder is removed and what was at `path` is as it was. A server
     that watches the parent sees the old folder or the new one, never a part: the new one's name is
@@ -31,27 +30,9 @@ def replace_folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     target = pathlib.Path(path).absolute()
     _check(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = pathlib.Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        beside.chmod(0o755)  # mkdtemp's own rights would keep the server's user out
+    with replacing(target) as beside:
+        beside.mkdir()
         yield beside
-        _rename(beside, target)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def _rename(new: pathlib.Path, target: pathlib.Path) -> None:
-    if not target.exists():
-        new.rename(target)
-        return
-    old = new.with_name(f"{new.name}-old")
-    target.rename(old)
-    try:
-        new.rename(target)
-    except OSError:
-        old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _check(target: pathlib.Path) -> None:

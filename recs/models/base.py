@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -13,16 +13,11 @@ from recs.export import saved_model
 from recs.layers.found_parts import FoundParts
 from recs.layers.resource_layer import layers_with_resources
 from recs.layers.table_summary import table_summary
+from recs.models.whole_saves import WholeSaves
 from recs.training import tf_step
 from recs.training.eager_variables import eager_variables
 from recs.training.epoch_order import with_epoch_order
 from recs.training.refused_data import refuse_table
-
-if TYPE_CHECKING:
-    from keras import Model as _Mixin
-else:
-    # Not a Keras class: what Keras does to the bases of functional models must stop here.
-    _Mixin = object
 
 
 def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -30,7 +25,7 @@ def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return len(args) == 2 or ("outputs" in kwargs and ("inputs" in kwargs or len(args) == 1))
 
 
-class _Steps(_Mixin):
+class _Steps(WholeSaves):
     """What a recs model adds to a Keras model of either kind; see `Model`."""
 
     # Whether `regularization_loss` and `total_loss` are logged where nothing is regularized.

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import pathlib
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,10 +13,10 @@ import tensorflow as tf
 
 from recs.errors import explain
 from recs.files.json_file import integer, read_json, shown
+from recs.files.workspace import Workspace
 from recs.layers.resource_layer import layers_with_resources
 from recs.ops.library import ops
 from recs.training import dense_variables
-from recs.training.durable import to_disk
 
 MANIFEST = "manifest.json"
 VERSION = 1
@@ -34,52 +32,50 @@ class Begun:
 
     Args:
         model: A compiled model or a layer.
-        beside: Where the files go until they are complete.
-        about: What to keep with it.
+        folder: Where the state will be; made where there is none.
+        name: By what name.
+        about: What to keep with it, numbers by their names.
     """
 
-    def __init__(self, model: Any, beside: pathlib.Path, about: Mapping[str, Any]) -> None:
-        self._beside = beside
+    def __init__(
+        self, model: Any, folder: pathlib.Path, name: str, about: Mapping[str, int]
+    ) -> None:
+        self.name = name
         self._about = dict(about)
-        self._dense = {p: v.numpy() for p, v in _variables(model).items()}
-        self._saves = [
-            table.save(beside / f"table_{t:03d}", background=True)
-            for t, table in enumerate(tables_of(model))
-        ]
+        folder.mkdir(parents=True, exist_ok=True)
+        self._workspace = Workspace(folder / name)
+        try:
+            beside = self._workspace.product
+            beside.mkdir()
+            self._dense = {p: v.numpy() for p, v in _variables(model).items()}
+            self._saves = [
+                table.save(beside / f"table_{t:03d}", background=True)
+                for t, table in enumerate(tables_of(model))
+            ]
+        except BaseException:
+            self.close()
+            raise
 
-    def finish(self, path: pathlib.Path) -> None:
-        """Waits until all is on the disk, and gives it its name."""
+    def finish(self) -> None:
+        """Waits until all is written."""
         try:
             for save in self._saves:
                 save.wait()
-            dense_variables.write(self._beside, self._dense)
+            beside = self._workspace.product
+            dense_variables.write(beside, self._dense)
             content = {"version": VERSION, "tables": len(self._saves), **self._about}
-            (self._beside / MANIFEST).write_text(json.dumps(content, indent=1) + "\n")
-            for file in self._beside.iterdir():
-                to_disk(file)
-            to_disk(self._beside)
-            self._beside.rename(path)
-            to_disk(path.parent)
-        finally:
-            shutil.rmtree(self._beside, ignore_errors=True)
+            (beside / MANIFEST).write_text(json.dumps(content, indent=1) + "\n")
+        except BaseException:
+            self.close()
+            raise
 
+    def publish(self) -> None:
+        """Brings all to the disk and gives it its name."""
+        self._workspace.publish()
 
-def begin(model: Any, folder: pathlib.Path, name: str, about: Mapping[str, Any]) -> Begun:
-    """Takes a model's state of this moment.
-
-    Args:
-        model: A compiled model or a layer.
-        folder: Where it will be.
-        name: For the temporary folder.
-        about: What `latest` gives back; texts and numbers.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    beside = pathlib.Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder))
-    try:
-        return Begun(model, beside, about)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
+    def close(self) -> None:
+        """Removes what has no name yet."""
+        self._workspace.close()
 
 
 def complete(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -142,6 +138,7 @@ def _about(path: pathlib.Path) -> dict[str, Any]:
         about = read_json(path / MANIFEST)
         if not isinstance(about, dict):
             raise ValueError(shown(about))
+        about = {name: integer(value) for name, value in about.items()}
         numbers = {name: integer(about.get(name)) for name in COUNTS}
         if numbers["version"] != VERSION:
             raise ValueError(f"version {numbers['version']}, where this release reads {VERSION}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import pathlib
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from recs.files.workspace import replacing
 from recs.ops.records import Records
 from recs.ops.table import Table
 from recs.warm_start.target import table_of
@@ -60,14 +60,9 @@ def to_parquet(table: Any, path: str | os.PathLike[str], slots: bool = False) ->
     found = table_of(table, where="to_parquet")
     records = found.records(rows=slots, slots=slots)
     schema = _schema(found, records)
-    beside = pathlib.Path(f"{os.fspath(path)}.partial")
-    try:
-        with parquet.ParquetWriter(beside, schema) as writer:
-            for start in range(0, len(records.keys), ROW_GROUP):
-                writer.write_table(_group(found, records, start, schema))
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(path) as beside, parquet.ParquetWriter(beside, schema) as writer:
+        for start in range(0, len(records.keys), ROW_GROUP):
+            writer.write_table(_group(found, records, start, schema))
 
 
 def _schema(table: Table, records: Records) -> Any:

@@ -9,8 +9,8 @@ from recs.export.replace_folder import replace_folder
 
 def write(path, text):
     with replace_folder(path) as beside:
-        assert beside.parent == path.parent
-        assert not beside.name.isdigit()
+        assert beside.parent.parent == path.parent
+        assert not beside.parent.name.isdigit()
         (beside / "saved_model.pb").write_text(text)
         (beside / "sub").mkdir()
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pathlib
 import shutil
-import tempfile
 from typing import Any
 
 import keras
@@ -15,9 +15,10 @@ from recs.errors import explain
 from recs.export.deltas import manifest
 from recs.export.deltas.manifest import BASE, DELTA, Entry
 from recs.export.deltas.target import Target, table_file, target_of
+from recs.files.locks import alone_in
+from recs.files.workspace import replacing
 from recs.layers.resource_layer import layers_with_resources
 from recs.training import dense_variables
-from recs.training.durable import to_disk
 
 
 class DeltaFolder:
@@ -30,8 +31,9 @@ class DeltaFolder:
     deltas together give every table bit for bit.
 
     Each entry is written beside its name, brought to the disk and renamed, and the manifest that
-    lists the entries is replaced last: whatever stops the writer, a reader sees a complete chain.
-    One writer at a time; any number of readers, each with a place of its own in the chain.
+    lists the entries is replaced last: whatever stops the writer, a reader sees a complete chain,
+    and the next write removes what was left. Writers wait for one another; there may be any number
+    of readers, each with a place of its own in the chain.
 
     Whoever reads from a table while a delta is applied sees the table of before or after it, never
     a part. Between the tables, and between them and the dense variables, the order is not fixed;
@@ -97,19 +99,22 @@ class DeltaFolder:
                 was.
         """
         tables = _tables(model, "DeltaFolder.write")
-        entries = self.entries
+        _ = self.entries  # a manifest that is none is told before anything is made
         self.path.mkdir(parents=True, exist_ok=True)
-        number = 1 + max([entry.number for entry in entries], default=0)
-        fits = entries and len(entries[-1].cursors) == len(tables)
-        since = entries[-1].cursors if fits and not base else None
-        entry = None
-        if since is not None:
-            try:
-                entry = self._write_entry(number, model, tables, since)
-            except tf.errors.FailedPreconditionError:  # a cursor of another life
-                entry = None
-        entry = entry or self._write_entry(number, model, tables, None)
-        manifest.write(self.path, (*entries, entry))
+        with alone_in(self.path):
+            entries = self.entries
+            manifest.remove_others(self.path, entries)
+            number = 1 + max([entry.number for entry in entries], default=0)
+            fits = entries and len(entries[-1].cursors) == len(tables)
+            since = entries[-1].cursors if fits and not base else None
+            entry = None
+            if since is not None:
+                try:
+                    entry = self._write_entry(number, model, tables, since)
+                except tf.errors.FailedPreconditionError:  # a cursor of another life
+                    entry = None
+            entry = entry or self._write_entry(number, model, tables, None)
+            manifest.write(self.path, (*entries, entry))
         return entry.name
 
     def apply(self, target: Any) -> list[str]:
@@ -162,40 +167,50 @@ class DeltaFolder:
             ValueError: the folder is empty, or the model has other tables.
         """
         tables = _tables(model, "DeltaFolder.compact")
-        entries = self.entries
-        chain = _from_last_base(entries)
-        if not chain or len(chain[-1].cursors) != len(tables):
-            raise ValueError(
-                explain(
-                    "What is compacted",
-                    rule="must be a chain of the model's tables",
-                    received=f"{len(chain)} entries, {len(tables)} tables",
-                    where=str(self.path),
+        if not self.entries:
+            raise self._empty()
+        with alone_in(self.path):
+            entries = self.entries
+            chain = _from_last_base(entries)
+            last = chain[-1]
+            if len(last.cursors) != len(tables):
+                raise ValueError(
+                    explain(
+                        "What is compacted",
+                        rule="must be a chain of the model's tables",
+                        received=f"{len(chain)} entries of {len(last.cursors)} tables, for "
+                        f"{len(tables)} tables",
+                        where=str(self.path),
+                    )
                 )
-            )
-        last = chain[-1]
-        if last.kind == BASE:
-            return last.name
-        files = [manifest.entry_files(self.path, entry) for entry in chain]
-
-        def fill(beside: pathlib.Path) -> tuple[str, ...]:
-            for t, table in enumerate(tables):
-                scratch = table.empty_copy()
-                scratch.restore(files[0][table_file(t)])
-                for of_entry in files[1:]:
-                    scratch.apply(of_entry[table_file(t)])
-                scratch.save(beside / table_file(t), slots=self.slots)
-                del scratch
-            for name, part in files[-1].items():
-                if name.startswith(dense_variables.PREFIX):
-                    shutil.copy(part, beside)
-            return last.cursors
-
-        base = self._complete(last.number + 1, BASE, fill, lambda: last.step)
-        manifest.write(self.path, (base,))
-        for entry in entries:
-            manifest.remove(self.path, entry.name)
+            manifest.remove_others(self.path, entries)
+            if last.kind == BASE:
+                return last.name
+            files = [manifest.entry_files(self.path, entry) for entry in chain]
+            fill = functools.partial(self._fill_compacted, tables, files, last)
+            base = self._complete(last.number + 1, BASE, fill, lambda: last.step)
+            manifest.write(self.path, (base,))
+            manifest.remove_others(self.path, (base,))
         return base.name
+
+    def _fill_compacted(
+        self,
+        tables: list[Any],
+        files: list[dict[str, pathlib.Path]],
+        last: Entry,
+        beside: pathlib.Path,
+    ) -> tuple[str, ...]:
+        for t, table in enumerate(tables):
+            scratch = table.empty_copy()
+            scratch.restore(files[0][table_file(t)])
+            for of_entry in files[1:]:
+                scratch.apply(of_entry[table_file(t)])
+            scratch.save(beside / table_file(t), slots=self.slots)
+            del scratch
+        for name, part in files[-1].items():
+            if name.startswith(dense_variables.PREFIX):
+                shutil.copy(part, beside)
+        return last.cursors
 
     def _apply(self, end: Target, entry: Entry) -> None:
         manifest.entry_files(self.path, entry)
@@ -240,18 +255,9 @@ class DeltaFolder:
     def _complete(self, number: int, kind: str, fill: Any, step: Any) -> Entry:
         """Returns an entry whose folder is whole, on the disk, and not yet in the manifest."""
         name = f"{number:06d}-{kind}"
-        beside = pathlib.Path(tempfile.mkdtemp(prefix=f".{name}-", dir=self.path))
-        try:
-            beside.chmod(0o755)  # mkdtemp's own rights would keep a server's user out
+        with replacing(self.path / name) as beside:
+            beside.mkdir()
             cursors = fill(beside)
-            for file in beside.iterdir():
-                to_disk(file)
-            to_disk(beside)
-            manifest.remove(self.path, name)  # of a writer that was stopped
-            beside.rename(self.path / name)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-        to_disk(self.path)
         return Entry(name, kind, step(), cursors)
 
 

@@ -8,14 +8,12 @@ import json
 import os
 import pathlib
 import re
-import shutil
-import tempfile
 from typing import Any
 
 from recs.errors import explain
 from recs.files.json_file import MOST_BYTES, integer, read_json, shown
+from recs.files.workspace import remove_whole, replacing
 from recs.ops.cursor import Cursor
-from recs.training.durable import to_disk
 
 NAME = "manifest.json"
 VERSION = 1
@@ -93,18 +91,8 @@ def write(folder: pathlib.Path, entries: tuple[Entry, ...]) -> None:
                 remedy="Call `compact(model)`.",
             )
         )
-    descriptor, beside = tempfile.mkstemp(prefix=f".{NAME}-", dir=folder)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(beside, 0o644)  # mkstemp's own rights would keep a server's user out
-        os.replace(beside, folder / NAME)
-    except BaseException:
-        pathlib.Path(beside).unlink(missing_ok=True)
-        raise
-    to_disk(folder)
+    with replacing(folder / NAME) as beside:
+        beside.write_text(text)
 
 
 def _entry(found: Any) -> Entry:
@@ -183,10 +171,16 @@ def entry_files(folder: pathlib.Path, entry: Entry) -> dict[str, pathlib.Path]:
     return found
 
 
-def remove(folder: pathlib.Path, name: str) -> None:
-    """Removes what has the name of an entry; of a link, the link."""
-    path = folder / name
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    else:
-        shutil.rmtree(path, ignore_errors=True)
+def remove_others(folder: pathlib.Path, entries: tuple[Entry, ...]) -> None:
+    """Removes what has the name of an entry and is not listed; of a link, the link.
+
+    A writer that was killed leaves such folders: before it listed its entry, or after a compaction.
+    """
+    listed = {entry.name for entry in entries}
+    for item in list(os.scandir(folder)):
+        if not ENTRY_NAME.fullmatch(item.name) or item.name in listed:
+            continue
+        if item.is_dir(follow_symlinks=False):
+            remove_whole(pathlib.Path(item.path))
+        else:
+            os.unlink(item.path)

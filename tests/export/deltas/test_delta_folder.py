@@ -250,19 +250,43 @@ def test_damage_leaves_the_server_at_the_entry_before(tmp_path, rng):
     assert_equal(states[1], state(server, False))
 
 
-def test_what_a_stopped_writer_left_does_no_harm(tmp_path, rng):
+def test_what_a_killed_writer_left_does_no_harm_and_goes_with_the_next_write(tmp_path, rng):
     trainer, server = model_of(), model_of()
     folder = DeltaFolder(tmp_path)
     train(trainer, rng)
     folder.write(trainer)
-    # Stopped before the manifest, and before the entry had its name.
-    shutil.copytree(tmp_path / "000001-base", tmp_path / "000002-delta")
-    shutil.copytree(tmp_path / "000001-base", tmp_path / ".000002-delta-x1")
+    # Killed before the manifest, before the entry had its name, and in a compaction.
+    for name in ("000002-delta", ".000002-delta.0123456789abcdef.partial", "000007-base"):
+        shutil.copytree(tmp_path / "000001-base", tmp_path / name)
     assert folder.apply(server) == ["000001-base"]
     train(trainer, rng)
     assert folder.write(trainer) == "000002-delta"
     assert folder.apply(server) == ["000002-delta"]
     assert_equal(state(trainer, False), state(server, False))
+    assert sorted(os.listdir(tmp_path)) == ["000001-base", "000002-delta", "manifest.json"]
+
+
+def test_two_writers_at_once_leave_a_chain(tmp_path, rng):
+    trainers = [model_of(), model_of()]
+    for trainer in trainers:
+        train(trainer, rng)
+    folders = [DeltaFolder(tmp_path) for _ in trainers]
+
+    def write(folder, trainer):
+        for _ in range(5):
+            folder.write(trainer)
+
+    threads = [
+        threading.Thread(target=write, args=pair) for pair in zip(folders, trainers, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [entry.number for entry in folders[0].entries] == list(range(1, 11))
+    server = model_of()
+    folders[0].apply(server)
+    assert any(np.array_equal(server(IDS), trainer(IDS)) for trainer in trainers)
 
 
 def test_a_folder_that_cannot_be_written_leaves_the_chain(tmp_path, rng):

@@ -1,0 +1,145 @@
+"""`recs.Model.save` and `save_weights` leave the old file whole until the new one is."""
+
+from __future__ import annotations
+
+import os
+import resource
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import recs
+from recs.callbacks import BackgroundCheckpoint
+from recs.export import DeltaFolder, saved_model
+from recs.files.workspace import replacing
+from recs.layers import DynamicEmbedding
+
+IDS = np.arange(8)
+
+
+def model_of(rows=8):
+    ids = keras.Input((), dtype="int64", name="ids")
+    users = DynamicEmbedding(8, name="users", optimizer="adagrad")
+    model = recs.Model(ids, keras.layers.Dense(1, name="scores")(users(ids)))
+    set_to(model, 1.0, rows)
+    return model
+
+
+def set_to(model, value, rows=8):
+    model.get_layer("users").table.upsert(np.arange(rows), np.full((rows, 8), value))
+
+
+def answers(model):
+    return model(IDS).numpy().tolist()
+
+
+@pytest.mark.parametrize("name", ["m.keras", "folder", "m.weights.h5", "m.weights.json"])
+def test_what_is_saved_is_what_keras_saves(tmp_path, name, recwarn):
+    model, path = model_of(), tmp_path / name
+    for value in (1.0, 2.0):  # new, and over an old one
+        set_to(model, value)
+        if "weights" in name:
+            model.save_weights(str(path), max_shard_size=1 if "json" in name else None)
+            loaded = model_of()
+            loaded.load_weights(path)
+        else:
+            model.save(path, zipped=False if name == "folder" else None)
+            loaded = keras.saving.load_model(path)
+        assert answers(loaded) == answers(model)
+        assert not [entry for entry in os.listdir(tmp_path) if entry[0] == "."]
+
+
+def unwritable(model, path):
+    """Fails once the file was begun, as a full disk does."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, limits[1]))
+    try:
+        with pytest.raises((OSError, RuntimeError, ValueError, tf.errors.OpError)):
+            path(model)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_where_the_disk_is_full_the_old_ones_stay_and_nothing_is_left(tmp_path):
+    """Every way out of a model writes beside the old state."""
+    model = model_of()
+    model.compile("sgd", "mse")
+    checkpoint = BackgroundCheckpoint(tmp_path / "states")
+    ways = {
+        "keras": lambda m: m.save(tmp_path / "m.keras"),
+        "folder": lambda m: m.save(tmp_path / "m", zipped=False),
+        "weights": lambda m: m.save_weights(tmp_path / "m.weights.h5"),
+        "shards": lambda m: m.save_weights(tmp_path / "s.weights.json", max_shard_size=1),
+        "deltas": lambda m: DeltaFolder(tmp_path / "changes").write(m),
+        "states": lambda m: m.fit(IDS, np.ones((8, 1)), verbose=0, callbacks=[checkpoint]),
+        "serving": lambda m: saved_model(m, tmp_path / "served" / "1"),
+        "table": lambda m: m.get_layer("users").table.save(tmp_path / "table"),
+    }
+
+    def contents():
+        return {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+
+    for way in ways.values():
+        way(model)
+    before = contents()
+    set_to(model, 3.0, rows=50_000)
+    for way in ways.values():
+        unwritable(model, way)
+        assert contents() == before
+        assert not list(tmp_path.rglob(".*"))
+    for way in reversed(ways.values()):
+        way(model)
+    assert answers(keras.saving.load_model(tmp_path / "m.keras")) == answers(model)
+
+
+def test_keras_is_asked_where_it_is_its_own_matter(tmp_path):
+    model = model_of()
+    for path in (tmp_path / "m.txt", tmp_path / "m"):
+        with pytest.raises(ValueError, match=f"{path}"):
+            model.save(path)
+        with pytest.raises(ValueError, match=f"{path}"):
+            model.save_weights(path)
+    with pytest.raises(FileNotFoundError):
+        model.save(tmp_path / "none" / "m.keras")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_that_is_there_is_asked_about(tmp_path, monkeypatch):
+    model = model_of()
+    for path, save in [
+        (tmp_path / "m.keras", model.save),
+        (tmp_path / "m.weights.h5", model.save_weights),
+    ]:
+        save(path, overwrite=False)
+        before = path.read_bytes()
+        replies = iter(["what", "n", "y"])
+        monkeypatch.setattr("builtins.input", lambda prompt, replies=replies: next(replies))
+        set_to(model, 5.0)
+        save(path, overwrite=False)
+        assert path.read_bytes() == before
+        save(path, overwrite=False)
+        assert path.read_bytes() != before
+        set_to(model, 1.0)
+
+
+def test_a_folder_of_something_else_is_not_replaced(tmp_path):
+    (tmp_path / "notes").write_text("kept")
+    with pytest.raises(FileExistsError, match="must be new, an empty folder, or the folder of a"):
+        model_of().save(tmp_path, zipped=False)
+    assert os.listdir(tmp_path) == ["notes"]
+
+
+def test_a_link_s_file_is_replaced(tmp_path):
+    model = model_of()
+    (tmp_path / "link.keras").symlink_to(tmp_path / "real.keras")
+    model.save(tmp_path / "link.keras")
+    assert (tmp_path / "link.keras").is_symlink()
+    assert answers(keras.saving.load_model(tmp_path / "real.keras")) == answers(model)
+
+
+def test_a_workspace_is_hidden_from_who_lists_the_folder(tmp_path):
+    with replacing(tmp_path / "m.keras") as beside:
+        beside.write_text("x")
+        assert [name for name in os.listdir(tmp_path) if name[0] != "."] == []
