@@ -2,6 +2,35 @@
 
 from __future__ import annotations
 
+import warnings
+
+
+class NonFiniteScoresWarning(RuntimeWarning):
+    """A figure was computed of scores some of which are NaN or infinite.
+
+    Turn it into an error with
+    `warnings.simplefilter("error", recs.errors.NonFiniteScoresWarning)`.
+    """
+
+
+def warn_of_nonfinite_scores(count: int, where: str) -> None:
+    """Warns when `count` is above 0.
+
+    Args:
+        count: How many scores are NaN or infinite.
+        where: What was computed of them.
+    """
+    if not count:
+        return
+    message = explain(
+        "Scores",
+        rule="must be finite numbers; others rank last",
+        received=f"{count} that are NaN or infinite",
+        where=where,
+        remedy="Look for NaN among the features and for a learning rate that is too high.",
+    )
+    warnings.warn(message, NonFiniteScoresWarning, stacklevel=3)
+
 
 def explain(what: str, *, rule: str, received: object, where: str, remedy: str = "") -> str:
     """Returns an error message in four parts, and the remedy when one is known.

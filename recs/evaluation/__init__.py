@@ -7,9 +7,11 @@ from recs.evaluation.per_domain import per_domain
 from recs.evaluation.per_list_ndcg import per_list_ndcg
 from recs.evaluation.popularity import popularity_vectors
 from recs.evaluation.rating_baselines import rating_baselines
+from recs.evaluation.scores import Figures
 from recs.evaluation.top_k import evaluate_top_k, recommend_top_k
 
 __all__ = [
+    "Figures",
     "HeldOut",
     "area_under_curve",
     "evaluate_top_k",

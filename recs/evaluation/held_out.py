@@ -69,16 +69,19 @@ class HeldOut:
         Args:
             train: what the model has learnt from.
             test: what is held out.
-            catalogue: `(items,)` ids to rank. Defaults to `None`: the items table of `train`, or
-                the items of all parts where there is none.
+            catalogue: `(items,)` ids to rank, each once. Defaults to `None`: the items table of
+                `train`, or the items of all parts where there is none.
             also_seen: further parts that the users had before the test, such as the validation
                 part: taken out of the ranking too. Defaults to `()`.
 
         Raises:
-            ValueError: when nothing is left to judge by, or an item is not in the catalogue.
+            ValueError: when nothing is left to judge by, an item is not in the catalogue, or the
+                catalogue is not `(items,)` ids, each once.
         """
         if catalogue is None:
             catalogue = _catalogue(train, test, *also_seen)
+        catalogue = np.asarray(catalogue)
+        _check_catalogue(catalogue)
         known = set(train.user.tolist())
         users = codes(test.user)[1]
         kept = np.array([user in known for user in users.tolist()], dtype=bool)
@@ -115,6 +118,26 @@ def _catalogue(train: Interactions, *others: Interactions) -> np.ndarray:
     if train.items is not None:
         return train.items.item
     return codes(np.concatenate([part.item for part in (train, *others)]))[1]
+
+
+def _check_catalogue(catalogue: np.ndarray) -> None:
+    """Raises unless the catalogue is ids, each once: of two rows only one could be masked."""
+    received, remedy = f"shape {catalogue.shape}", ""
+    if catalogue.ndim == 1:
+        ids, counts = np.unique(catalogue, return_counts=True)
+        if (counts == 1).all():
+            return
+        received = f"{int((counts - 1).sum())} repetitions, such as of {ids[np.argmax(counts)]!r}"
+        remedy = "Pass `np.unique(catalogue)`, and vectors in its order."
+    raise ValueError(
+        explain(
+            "`catalogue`",
+            rule="must be `(items,)` ids, each once",
+            received=received,
+            where="recs.evaluation.HeldOut.of",
+            remedy=remedy,
+        )
+    )
 
 
 def _pairs(data: Interactions, users: np.ndarray, catalogue: np.ndarray) -> np.ndarray:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recs.errors import warn_of_nonfinite_scores
+from recs.evaluation.scores import finite_or_lowest, same_length
 from recs.metrics.ndcg_metric import NDCGMetric
 
 if TYPE_CHECKING:
@@ -19,13 +21,17 @@ def per_list_ndcg(
     """Returns NDCG of every list that has a relevant item, in the order of the lists.
 
     With gains `2^label - 1`. Lists whose labels are all 0 say nothing of a ranking, and are left
-    out. Of items with equal scores the less relevant one comes first.
+    out. Of items with equal scores the less relevant one comes first. A score that is NaN or
+    infinite counts as the lowest finite number, with a `recs.errors.NonFiniteScoresWarning`.
 
     Args:
         lists: the lists, with labels.
         scores: `(items,)`, in their order.
         topn: how many places count. Defaults to `10`.
         batch_size: how many lists at once. Defaults to `256`.
+
+    Raises:
+        ValueError: when there is not a score for each item.
 
     Example:
     ```python
@@ -39,11 +45,19 @@ def per_list_ndcg(
 
     ```
     """
+    where = "recs.evaluation.per_list_ndcg"
     metric = NDCGMetric(topn=topn)
-    splits, labels = lists.row_splits, lists.examples[lists.features.label]
+    splits = lists.row_splits
+    labels, scores = same_length(where, labels=lists.examples[lists.features.label], scores=scores)
     lengths = np.diff(splits)
     best = np.array([labels[a:b].max(initial=0) for a, b in itertools.pairwise(splits)])
     rows = np.flatnonzero(best > 0)
+    ranked = np.repeat(best > 0, lengths)
+    scores = scores.copy()
+    scores[ranked], nonfinite = finite_or_lowest(scores[ranked])
+    warn_of_nonfinite_scores(nonfinite, where)
+    range_ = np.finfo(np.float32)
+    scores = np.clip(scores, range_.min, range_.max).astype(np.float32)
     values = []
     for start in range(0, len(rows), batch_size):
         some = rows[start : start + batch_size]

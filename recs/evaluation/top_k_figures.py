@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recs.evaluation.scores import Figures
+
 
 @dataclass(frozen=True)
 class Lists:
@@ -39,6 +41,16 @@ def ndcg(lists: Lists, k: int) -> float:
     ideal = np.concatenate([[0.0], np.cumsum(discount)])
     gained = hits @ discount[: hits.shape[1]]
     return float((gained / ideal[np.minimum(k, lists.relevant)]).mean())
+
+
+def precision(lists: Lists, k: int) -> float:
+    """Returns the mean share of the `k` places that have a held-out item."""
+    return float((lists.hits[:, :k].sum(axis=1) / k).mean())
+
+
+def hit_rate(lists: Lists, k: int) -> float:
+    """Returns the share of users with a held-out item among the first `k`."""
+    return float(lists.hits[:, :k].any(axis=1).mean())
 
 
 def mrr(lists: Lists, k: int) -> float:
@@ -74,6 +86,8 @@ def novelty(lists: Lists, k: int) -> float:
 FIGURES: dict[str, Callable[[Lists, int], float]] = {
     "recall": recall,
     "ndcg": ndcg,
+    "precision": precision,
+    "hit_rate": hit_rate,
     "mrr": mrr,
     "map": average_precision,
     "coverage": coverage,
@@ -81,6 +95,6 @@ FIGURES: dict[str, Callable[[Lists, int], float]] = {
 }
 
 
-def figures(lists: Lists, names: Sequence[str], ks: Sequence[int]) -> dict[str, float]:
+def figures(lists: Lists, names: Sequence[str], ks: Sequence[int]) -> Figures:
     """Returns each figure at each `k`, under `name@k`."""
-    return {f"{name}@{k}": FIGURES[name](lists, k) for k in ks for name in names}
+    return Figures({f"{name}@{k}": FIGURES[name](lists, k) for k in ks for name in names})

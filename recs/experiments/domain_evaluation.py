@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ class DomainEvaluation(Evaluation):
         protocol = f"{part}: {len(test):,} samples of {len(set(names))} domain(s), "
         return Report(f"{protocol}{len(small)} of them small", rows, tuple(notes))
 
-    def _summary(self, found: dict[str, dict[str, float]], small: set[str]) -> dict[str, float]:
+    def _summary(self, found: Mapping[str, dict[str, float]], small: set[str]) -> dict[str, float]:
         ndcg = f"ndcg@{self.topn}"
         little = {d: f for d, f in found.items() if d in small}
         figures = {"auc": _mean(found, "auc", "rows"), ndcg: _mean(found, ndcg, "lists")}
@@ -96,7 +97,7 @@ class DomainEvaluation(Evaluation):
         return np.asarray(table[model.domain_column]).astype(str)
 
 
-def _mean(found: dict[str, dict[str, float]], figure: str, by: str) -> float:
+def _mean(found: Mapping[str, dict[str, float]], figure: str, by: str) -> float:
     """Returns a mean over domains, weighed, of those that have the figure."""
     told = [(f[figure], f[by]) for f in found.values() if not np.isnan(f[figure])]
     values, weights = zip(*told, strict=True) if told else ([float("nan")], [1.0])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import keras
 
 from recs.data.splits import Split
-from recs.errors import explain
+from recs.errors import NonFiniteScoresWarning, explain
 from recs.experiments.evaluation import Evaluation
 from recs.experiments.report import Report
 from recs.experiments.source import Source
@@ -171,11 +173,20 @@ class Experiment:
     def judge(self, model: Any, parts: Split) -> Report:
         """Returns the figures of a trained model and its baselines.
 
+        Warnings of scores that are not finite become notes of the report.
+
         Args:
             model: the model.
             parts: the split it was trained by.
         """
-        return self.evaluation.judge(model, parts, self.judge_on)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", NonFiniteScoresWarning)
+            report = self.evaluation.judge(model, parts, self.judge_on)
+        notes = [str(w.message) for w in caught if w.category is NonFiniteScoresWarning]
+        for other in caught:
+            if other.category is not NonFiniteScoresWarning:
+                warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
+        return dataclasses.replace(report, notes=(*report.notes, *dict.fromkeys(notes)))
 
     def samples(self, model: Any, parts: Split) -> str:
         """Returns a few answers of a trained model, as text."""

@@ -17,7 +17,8 @@ class GraphEvaluation(RetrievalEvaluation):
     training part, and a batch has as many users as the experiment's `batch_size` says.
 
     Args:
-        ks: Lengths of the list. Defaults to `(10, 50, 100)`.
+        ks: Lengths of the list, at most the number of items. Defaults to `None`: those of 10, 50
+            and 100 that are.
         positive_from: Ratings of at least this are positive interactions. Defaults to `None`: every
             interaction is.
         show_users: For how many users recommendations are printed. Defaults to `3`.

@@ -15,7 +15,8 @@ from recs.experiments.report import Report
 class MultiTaskEvaluation(Evaluation):
     """The area under the curve and the log loss of each task, beside the share of positives.
 
-    `log loss = -mean(y log p + (1 - y) log(1 - p))` over the rows that have the label.
+    `log loss = -mean(y log p + (1 - y) log(1 - p))` over the rows that have the label, with `p`
+    between 1e-7 and 1 - 1e-7; a probability that is NaN or infinite counts as the worst of these.
 
     Example:
     ```python
@@ -49,7 +50,9 @@ def _figures(test: Any, told: dict[str, np.ndarray]) -> dict[str, float]:
         labels = np.asarray(test[task], np.float64)
         known = ~np.isnan(labels)
         figures[f"{task} auc"] = area_under_curve(labels, p)
-        sure = np.clip(p[known].astype(np.float64), 1e-7, 1 - 1e-7)
+        p = p[known].astype(np.float64)
+        sure = np.clip(p, 1e-7, 1 - 1e-7)
         right = np.where(labels[known] >= 1, sure, 1 - sure)
+        right = np.where(np.isfinite(p), right, 1e-7)
         figures[f"{task} log loss"] = float(-np.log(right).mean())
     return figures

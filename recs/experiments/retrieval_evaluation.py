@@ -13,6 +13,7 @@ from recs.data.interactions import Interactions
 from recs.data.splits import Split
 from recs.errors import explain
 from recs.evaluation import HeldOut, evaluate_top_k, popularity_vectors
+from recs.evaluation.top_k import list_lengths
 from recs.experiments.evaluation import Evaluation
 from recs.experiments.report import Report
 
@@ -25,7 +26,8 @@ class RetrievalEvaluation(Evaluation):
     interactions are masked as well: the user had them before.
 
     Args:
-        ks: Lengths of the list. Defaults to `(10, 50, 100)`.
+        ks: Lengths of the list, at most the number of items. Defaults to `None`: those of 10, 50
+            and 100 that are.
         positive_from: Ratings of at least this are positive interactions; others are left out of
             training, test and popularity. Defaults to `None`: every interaction is positive,
             whatever its rating.
@@ -33,7 +35,8 @@ class RetrievalEvaluation(Evaluation):
         show_items: How many items each of them gets. Defaults to `10`.
 
     Raises:
-        ValueError: when `positive_from` is given for data without ratings, or leaves none.
+        ValueError: when `positive_from` is given for data without ratings, or leaves none, or one
+            of `ks` is above the number of items.
 
     Example:
     ```python
@@ -46,12 +49,12 @@ class RetrievalEvaluation(Evaluation):
 
     def __init__(
         self,
-        ks: Sequence[int] = (10, 50, 100),
+        ks: Sequence[int] | None = None,
         positive_from: float | None = None,
         show_users: int = 3,
         show_items: int = 10,
     ) -> None:
-        self.ks = tuple(ks)
+        self.ks = None if ks is None else tuple(ks)
         self.positive_from = positive_from
         self.show_users = show_users
         self.show_items = show_items
@@ -70,6 +73,9 @@ class RetrievalEvaluation(Evaluation):
                     )
                 )
             data = data.take(liked)
+        items = len(_known(data)) if data.items is None else len(data.items)
+        # Before an hour of training and not after it.
+        list_lengths(self.ks, items, "RetrievalEvaluation")
         wanted = [name for name in model.candidate_tower.features if name not in data]
         return data.with_item_features(*wanted) if wanted else data
 
@@ -106,7 +112,7 @@ class RetrievalEvaluation(Evaluation):
                 f"{held_out.unknown_items:,} held-out interactions are with items that training "
                 "does not have; they count."
             )
-        figures = {
+        figures: dict[str, dict[str, float]] = {
             "model": evaluate_top_k(*vectors, held_out, self.ks, progress=self.progress),
             "popularity": evaluate_top_k(
                 *popularity_vectors(parts.train, held_out),

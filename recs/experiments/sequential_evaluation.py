@@ -21,7 +21,8 @@ class SequentialEvaluation(RetrievalEvaluation):
     Recall@k is the hit rate HR@k.
 
     Args:
-        ks: Lengths of the list. Defaults to `(10, 50, 100)`.
+        ks: Lengths of the list, at most the number of items. Defaults to `None`: those of 10, 50
+            and 100 that are.
         positive_from: Ratings of at least this are positive interactions. Defaults to `None`: every
             interaction is.
         show_users: For how many users recommendations are printed. Defaults to `3`.
@@ -42,7 +43,7 @@ class SequentialEvaluation(RetrievalEvaluation):
 
     def __init__(
         self,
-        ks: Sequence[int] = (10, 50, 100),
+        ks: Sequence[int] | None = None,
         positive_from: float | None = None,
         show_users: int = 3,
         show_items: int = 10,

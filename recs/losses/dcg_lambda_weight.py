@@ -24,6 +24,9 @@ class DCGLambdaWeight(LambdaWeight):
     grows with padding; `tfr_compatible=True` in the loss does that too, and computes the best DCG
     with the gain of label 0 for padding.
 
+    Labels above 100 are refused where the gain is `2^y - 1` and is not normalized: sums of such
+    gains are no float32.
+
     In `SoftmaxLoss` gain times discount takes the place of the label.
 
     Args:
@@ -107,12 +110,12 @@ class DCGLambdaWeight(LambdaWeight):
         return self._gains(labels, valid, tfr_compatible) * self.rank_discount_fn(ranks)
 
     def _gains(self, labels: Any, valid: Any, tfr_compatible: bool) -> Any:
-        found = self.gain_fn(labels)
-        if self.normalized:
-            found = found * gains.inverse_max_dcg(
-                labels, valid, self.gain_fn, self.rank_discount_fn, self.topn, tfr_compatible
-            )
-        return found
+        if not self.normalized:
+            return gains.absolute(self.gain_fn, type(self).__name__)(labels)
+        gain = gains.relative(self.gain_fn)
+        return gain(labels) * gains.inverse_max_dcg(
+            labels, valid, gain, self.rank_discount_fn, self.topn, tfr_compatible
+        )
 
     def _scaled_gains(self, labels: Any, valid: Any, tfr_compatible: bool) -> Any:
         """Returns the gains, times the number of items of their list."""

@@ -41,7 +41,8 @@ class UniqueSoftmaxLoss(ListwiseLoss):
     reduction `(batch,)`.
 
     Raises:
-        ValueError: when the temperature is not above 0, or a lambda weight is given.
+        ValueError: when the temperature is not above 0, a lambda weight is given, or a label is
+            above 100, whose gain is beyond float32 (in a graph `tf.errors.InvalidArgumentError`).
 
     Example:
     ```python

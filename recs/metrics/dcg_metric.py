@@ -31,17 +31,19 @@ class DCGMetric(CutMetric):
         dtype: The dtype of the metric's state. Defaults to `None`, for Keras's.
         ragged: bool. Without effect: ragged tensors are taken for what they are. Defaults to
             `False`.
-        ties: Which of two items with the same score comes first. `"worst"`: the one with the lower
-            label, so that a model that scores all alike gets no credit for the order of the data.
-            `"position"`: the one that comes first in the list. TF-Ranking draws lots. Defaults to
-            `"worst"`.
+        ties: Which of two items with the same score comes first. `"worst"`: the one that counts for
+            less, with a lower label or weight, so that a model that scores all alike gets no credit
+            for the order of the data. `"position"`: the one that comes first in the list.
+            TF-Ranking breaks ties at random. Defaults to `"worst"`.
         tfr_compatible: bool. Weighs lists as TF-Ranking does; see above. Defaults to `False`.
 
     Shapes: labels and scores `(batch, list)`, dense or ragged -> a float32 scalar; `per_list` gives
     values and weights `(batch,)`.
 
     Raises:
-        ValueError: when `topn` is no positive integer, or `ties` neither of the two.
+        ValueError: when `topn` is no positive integer, `ties` neither of the two, or a label is
+            above 100, whose gain `2^y - 1` is beyond float32 (in a graph
+            `tf.errors.InvalidArgumentError`).
 
     Example:
     ```python
@@ -80,4 +82,5 @@ class DCGMetric(CutMetric):
         }
 
     def _of_lists(self, lists: ranking.Judged) -> tuple[Any, Any]:
-        return ranking.dcg(lists, self.topn, self.gain_fn, self.rank_discount_fn)
+        gain = gains.absolute(self.gain_fn, f"DCGMetric '{self.name}'")
+        return ranking.dcg(lists, self.topn, gain, self.rank_discount_fn)

@@ -34,9 +34,9 @@ class FactorizedTopK(Factorized):
     embeddings of one item may differ by more than that between batches: use ids there.
 
     The corpus is read anew with every batch; without ids its scores are only counted, which is
-    much faster than retrieving. A query with NaN is no hit, and a candidate with NaN counts as one
-    that scores higher. A corpus of fewer than `k` candidates holds every one of them among its `k`
-    best.
+    much faster than retrieving. A query with NaN or infinity is no hit, and a candidate with NaN
+    counts as one that scores higher. A corpus of fewer than `k` candidates holds every one of them
+    among its `k` best.
 
     Args:
         candidates: A `tf.data.Dataset` of batches of candidate embeddings or of pairs of
@@ -159,8 +159,9 @@ class FactorizedTopK(Factorized):
             hits = ranked or self._hits_by_id(queries, true_ids, exclusions, inclusions)
         if sample_weight is not None:
             sample_weight = tf.reshape(tf.convert_to_tensor(sample_weight), [-1])
+        sound = tf.reduce_all(tf.math.is_finite(queries), axis=1)
         for metric, hit in zip(self._top_k_metrics, hits, strict=True):
-            metric.update_state(tf.cast(hit, tf.float32), sample_weight=sample_weight)
+            metric.update_state(tf.cast(hit & sound, tf.float32), sample_weight=sample_weight)
 
     def _retrieve(
         self, queries: tf.Tensor, exclusions: Any, inclusions: Any

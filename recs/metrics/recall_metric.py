@@ -28,10 +28,10 @@ class RecallMetric(CutMetric):
         dtype: The dtype of the metric's state. Defaults to `None`, for Keras's.
         ragged: bool. Without effect: ragged tensors are taken for what they are. Defaults to
             `False`.
-        ties: Which of two items with the same score comes first. `"worst"`: the one with the lower
-            label, so that a model that scores all alike gets no credit for the order of the data.
-            `"position"`: the one that comes first in the list. TF-Ranking draws lots. Defaults to
-            `"worst"`.
+        ties: Which of two items with the same score comes first. `"worst"`: the one that counts for
+            less, with a lower label or weight, so that a model that scores all alike gets no credit
+            for the order of the data. `"position"`: the one that comes first in the list.
+            TF-Ranking breaks ties at random. Defaults to `"worst"`.
         tfr_compatible: bool. Weighs lists as TF-Ranking does; see above. Defaults to `False`.
 
     Shapes: labels and scores `(batch, list)`, dense or ragged -> a float32 scalar; `per_list` gives

@@ -46,3 +46,16 @@ def test_an_item_outside_the_catalogue_is_an_error():
     test = Interactions({"user": ["a"], "item": ["q"]})
     with pytest.raises(ValueError, match=r"in the catalogue of 2 items\. Received: 'q'"):
         HeldOut.of(TRAIN, test, np.array(["x", "y"], object))
+
+
+@pytest.mark.parametrize(
+    ("catalogue", "received"),
+    [
+        (["x", "y", "x", "x"], "2 repetitions, such as of 'x'"),
+        ([["x"], ["y"]], r"shape \(2, 1\)"),
+    ],
+)
+def test_a_catalogue_has_each_item_once(catalogue, received):
+    test = Interactions({"user": ["a"], "item": ["x"]})
+    with pytest.raises(ValueError, match=rf"ids, each once\. Received: {received}"):
+        HeldOut.of(TRAIN, test, np.array(catalogue, object))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from recs.data import Interactions
+from recs.errors import NonFiniteScoresWarning
 from recs.evaluation import HeldOut, evaluate_top_k, recommend_top_k, top_k
 from tests.evaluation.oracle import more, naive
 
@@ -57,7 +58,7 @@ def test_further_figures_and_lists_of_what_is_allowed(rng, kind, listed):
     column = {item: n for n, item in enumerate(catalogue.tolist())}
     may = rng.random((len(users), len(items))) < 0.4
     may[0] = False  # nothing at all
-    ks = (1, 3, 10, 40)
+    ks = (1, 3, 10, 30)
     expected = more(
         pairs_of(train),
         pairs_of(test),
@@ -71,7 +72,7 @@ def test_further_figures_and_lists_of_what_is_allowed(rng, kind, listed):
         items,
         held_out,
         ks,
-        ("recall", "mrr", "map", "coverage", "novelty"),
+        ("recall", "precision", "hit_rate", "mrr", "map", "coverage", "novelty"),
         allowed=np.argwhere(may) if listed else None,
         item_counts=train.item_counts(),
     )
@@ -81,8 +82,8 @@ def test_further_figures_and_lists_of_what_is_allowed(rng, kind, listed):
 def test_metrics_have_to_be_known_and_have_what_they_need():
     one = Interactions({"user": [1], "item": [1]}), Interactions({"user": [1], "item": [2]})
     given = np.ones((1, 1)), np.ones((2, 1)), HeldOut.of(*one)
-    with pytest.raises(ValueError, match=r"`metrics` must be some of recall, ndcg, .*'precision'"):
-        evaluate_top_k(*given, metrics=("precision",))
+    with pytest.raises(ValueError, match=r"`metrics` must be some of recall, ndcg, .*'auc'"):
+        evaluate_top_k(*given, metrics=("auc",))
     with pytest.raises(ValueError, match="`item_counts` must be given for novelty"):
         evaluate_top_k(*given, metrics=("novelty",))
     with pytest.raises(ValueError, match="`allowed` must be sorted by user"):
@@ -106,7 +107,8 @@ def test_a_list_longer_than_what_is_left_ends_with_minus_one():
 
 def test_seen_items_never_come_back_even_with_the_worst_scores_around():
     scores = np.array([[np.nan], [-np.inf], [5.0]])
-    best = recommend_top_k(np.ones((1, 1)), scores, np.array([[0, 2]]), k=2)
+    with pytest.warns(NonFiniteScoresWarning, match="2 that are NaN or infinite"):
+        best = recommend_top_k(np.ones((1, 1)), scores, np.array([[0, 2]]), k=2)
     assert best.tolist() == [[0, 1]]
 
 
@@ -142,3 +144,52 @@ def test_vectors_of_two_widths_are_refused():
 def test_seen_out_of_order_is_refused():
     with pytest.raises(ValueError, match="`seen` must be sorted by user"):
         recommend_top_k(np.ones((2, 1)), np.ones((3, 1)), [[1, 0], [0, 0]], 1)
+
+
+def test_lists_longer_than_the_catalogue_are_refused():
+    log = Interactions({"user": [1], "item": [1]}), Interactions({"user": [1], "item": [2]})
+    vectors, held_out = (np.ones((1, 1)), np.arange(2.0)[:, None]), HeldOut.of(*log)
+    with pytest.raises(ValueError, match=r"`ks` must be at most 2, .*Received: ks=\(1, 3\)"):
+        evaluate_top_k(*vectors, held_out, (1, 3))
+    assert evaluate_top_k(*vectors, held_out) == {"recall@1": 1.0, "ndcg@1": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("users", "items", "message"),
+    [
+        (np.ones((1, 2)), np.ones((4, 2)), r"`item_vectors` must have a row for each of the 3 "),
+        (np.ones((1, 2)), np.ones((2, 2)), r"`item_vectors` must have a row.*shape \(2, 2\)"),
+        (np.ones((3, 2)), np.ones((3, 2)), r"`user_vectors` must have a row for each of the 1 "),
+        (np.ones((0, 2)), np.ones((3, 2)), r"`user_vectors` must have a row.*shape \(0, 2\)"),
+        (np.ones(2), np.ones((3, 2)), "must be matrices of one width"),
+        (np.array([["a", "b"]]), np.ones((3, 2)), "`user_vectors` must be numbers.*dtype <U1"),
+        (np.ones((1, 2)), np.ones((3, 2), object), "`item_vectors` must be numbers.*dtype object"),
+    ],
+)
+def test_vectors_that_do_not_fit_are_refused(users, items, message):
+    held_out = HeldOut.of(
+        Interactions({"user": [1, 2], "item": [1, 2]}), Interactions({"user": [1], "item": [3]})
+    )
+    with pytest.raises(ValueError, match=message):
+        evaluate_top_k(users, items, held_out, (1,))
+
+
+def test_pairs_outside_the_matrix_are_refused():
+    for pairs in ([[0, 3]], [[1, 0]], [[0, -1]]):
+        with pytest.raises(ValueError, match=r"`seen` must be rows of the 1 users and of the 3 "):
+            recommend_top_k(np.ones((1, 1)), np.ones((3, 1)), pairs, 1)
+    for k in (0, True, 1.5):
+        with pytest.raises(ValueError, match="`k` must be a positive integer"):
+            recommend_top_k(np.ones((1, 1)), np.ones((3, 1)), [], k)
+
+
+def test_equal_scores_do_not_follow_the_catalogue():
+    """A model that scores all alike gets nothing, in whatever order the catalogue stands."""
+    train = Interactions({"user": [1, 2], "item": [8, 9]})
+    test = Interactions({"user": [1, 2], "item": [3, 1]})
+    for catalogue in (np.arange(10), np.arange(10)[::-1], np.array([3, 1, 0, 9, 8, 2, 4, 5, 6, 7])):
+        held_out = HeldOut.of(train, test, catalogue)
+        vectors = np.zeros((2, 1)), np.zeros((10, 1))
+        found = evaluate_top_k(*vectors, held_out, (5,), ("recall", "coverage"))
+        # Without held-out and seen items each list starts with the lowest ids.
+        assert found == {"recall@5": 0.0, "coverage@5": 0.6}

@@ -79,9 +79,13 @@ def evaluate(
         seen = _seen(
             read_columns(train, ("user_id", "movie_id"), "train", _WHERE), users, catalogue
         )
-    best = recommend_top_k(
-        _embed(user_model, "user_id", users), _embed(movie_model, "movie_id", catalogue), seen, k
+    vectors = (
+        _embed(user_model, "user_id", users),
+        _embed(movie_model, "movie_id", catalogue),
     )
+    order = np.argsort(of_user, kind="stable")
+    wanted = np.stack([of_user[order], relevant[order]], axis=1)
+    best = recommend_top_k(*vectors, seen, k, behind=wanted)
     hit = (best[of_user] == relevant[:, None]).any(axis=1)
     hits = np.bincount(of_user, weights=hit)
     return {

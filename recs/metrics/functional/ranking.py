@@ -13,6 +13,7 @@ import numpy as np
 from keras import ops
 
 from recs.losses.functional.ranking import order, tiles
+from recs.losses.functional.ranking.gains import relative
 from recs.losses.functional.ranking.lists import Lists, divide_no_nan, item_counts
 
 # A matrix of that many rows and columns, in float32, has 256 KB.
@@ -25,10 +26,12 @@ class Judged:
 
     Attributes:
         labels: `(batch, list)`, or `(batch, list, topics)`.
-        scores: `(batch, list)`.
+        scores: `(batch, list)`, finite.
         weights: `(batch, list)`, or 1.0 where none were given.
         valid: bool `(batch, list)`.
-        worst_first: Of equal scores, whether the lower label comes first; else the first in place.
+        nonfinite: int64, how many valid items had a score that is NaN or infinite.
+        worst_first: Of equal scores, whether what counts for less comes first; else the first in
+            place.
         tfr_compatible: Whether to weigh lists as TF-Ranking does.
         weighted: Whether any weights were given.
     """
@@ -37,16 +40,22 @@ class Judged:
     scores: Any
     weights: Any
     valid: Any
+    nonfinite: Any
     worst_first: bool
     tfr_compatible: bool
     weighted: bool
 
-    def first(self, topn: int | None, *columns: Any) -> list[Any]:
-        """Returns columns of the items that come first, `(batch, topn)` each."""
-        labels = self.labels
-        if len(labels.shape) == 3:
-            labels = ops.sum(ops.maximum(labels, 0.0), axis=-1)
-        places = order.first(self.scores, self.valid, labels if self.worst_first else None, topn)
+    def first(self, topn: int | None, *columns: Any, credit: Any = None) -> list[Any]:
+        """Returns columns of the items that come first, `(batch, topn)` each.
+
+        Args:
+            topn: How many; None for all.
+            *columns: `(batch, list, ...)` each.
+            credit: `(batch, list)`, what an item counts for: of equal scores the lower comes first.
+                Defaults to `None`, for the first column.
+        """
+        credit = columns[0] if credit is None else credit
+        places = order.first(self.scores, self.valid, credit if self.worst_first else None, topn)
         if len(columns) == 1:
             return [order.take(columns[0], places)]
         taken = order.take(ops.stack(columns, axis=-1), places)
@@ -54,15 +63,23 @@ class Judged:
 
 
 def judged(
-    lists: Lists, worst_first: bool, tfr_compatible: bool, weights_mask: bool = True
+    lists: Lists,
+    worst_first: bool,
+    tfr_compatible: bool,
+    weights_mask: bool = True,
+    lowest: float = order.LOWEST,
 ) -> Judged:
     """Returns the lists with a weight for every item; without a weight above 0 it is not there.
+
+    A score that is NaN or infinite becomes the lowest finite one: it says nothing of its item, so
+    must not look better than any that does.
 
     Args:
         lists: What `as_lists` gives.
         worst_first: See `Judged`.
         tfr_compatible: See `Judged`.
         weights_mask: Whether weights of 0 mask their items.
+        lowest: The lowest finite score. Defaults to float32's.
     """
     valid, labels = lists.valid, lists.labels
     weights = 1.0
@@ -77,8 +94,12 @@ def judged(
             weights = ops.where(valid, weights, ops.zeros_like(weights))
         # Of topics, those that an item has not been judged for.
         labels = labels if len(labels.shape) == 2 else ops.maximum(labels, 0.0)
+    finite = ops.isfinite(lists.scores)
+    scores = ops.where(finite, lists.scores, ops.full_like(lists.scores, lowest))
+    bad = ops.logical_and(valid, ops.logical_not(finite))
+    nonfinite = ops.sum(ops.cast(bad, "int64"))
     weighted = lists.given_weights is not None
-    return Judged(labels, lists.scores, weights, valid, worst_first, tfr_compatible, weighted)
+    return Judged(labels, scores, weights, valid, nonfinite, worst_first, tfr_compatible, weighted)
 
 
 def list_weights(lists: Judged, relevance: Any) -> Any:
@@ -204,7 +225,8 @@ def mean_average_precision(lists: Judged, topn: int | None) -> tuple[Any, Any]:
     """Returns the mean over relevant items of the precision at their rank."""
     relevance = relevant(lists.labels)
     if lists.weighted:
-        ranked, weights = lists.first(topn, relevance, lists.weights)
+        credit = relevance * lists.weights
+        ranked, weights = lists.first(topn, relevance, lists.weights, credit=credit)
     else:
         (ranked,), weights = lists.first(topn, relevance), 1.0
     precisions = running_sums(ranked) / places(ranked)
@@ -225,7 +247,7 @@ def ndcg(
     lists: Judged, topn: int | None, gain: Callable[[Any], Any], discount: Callable[[Any], Any]
 ) -> tuple[Any, Any]:
     """Returns the DCG over that of the best order, 0 where that is 0."""
-    gains = gains_of(lists, gain)
+    gains = gains_of(lists, relative(gain))
     weighted = lists.weights * gains
     (ranked,) = lists.first(topn, weighted)
     if lists.tfr_compatible:
@@ -318,10 +340,20 @@ def alpha_dcg(
     """Returns the DCG of gains that shrink by `1 - alpha` each time that a topic has come."""
     each = ops.ones_like(lists.scores) * lists.weights
     columns = ops.concatenate([lists.labels, each[..., None]], axis=-1)
-    (ranked,) = lists.first(topn, columns)
+    (ranked,) = lists.first(topn, columns, credit=_credit_of_topics(lists.labels, each))
     labels, weights = ranked[..., :-1], ranked[..., -1]
     seen = ops.cumsum(labels, axis=1) - labels
     gains = ops.sum(labels * ops.power(1.0 - alpha, seen), axis=-1)
     total = ops.sum(weights * gains * discount(places(weights)), axis=1)
     of_lists = list_weights(lists, ops.max(relevant(lists.labels), axis=-1, initial=0.0))
     return divide_no_nan(total, of_lists), of_lists
+
+
+def _credit_of_topics(labels: Any, weights: Any) -> Any:
+    """Returns the sum of each item's labels, raised a little by which topics and weight they are.
+
+    An item's own credit, so that of equal scores the order does not depend on that of the list.
+    """
+    numbers = np.sqrt(np.arange(2.0, 2.0 + labels.shape[-1])) % 1.0
+    total = ops.sum(labels * (1.0 + 1e-3 * numbers), axis=-1)
+    return total * (1.0 + 1e-3 * weights / (1.0 + ops.abs(weights)))

@@ -8,6 +8,7 @@ from typing import Any
 from keras import ops
 
 from recs.losses.functional.ranking import tiles
+from recs.losses.functional.ranking.gains import relative_pow_minus_1
 from recs.losses.functional.ranking.lists import divide_no_nan
 
 # Far below every score, for what is not there.
@@ -58,12 +59,10 @@ def ranks(scores: Any, valid: Any) -> Any:
 def ndcg(labels: Any, scores: Any, valid: Any) -> Any:
     """Returns the NDCG of the approximate ranks, `(batch,)`; 0 for a list without relevance.
 
-    Gains are `2^y - 1`, all divided by `2^max y`, which cancels and keeps them finite. Discounts
-    are `1 / log(1 + rank)`.
+    Gains are `2^y - 1`, but for a factor that cancels and keeps them finite. Discounts are
+    `1 / log(1 + rank)`.
     """
-    # With an initial value, since a batch may be empty.
-    top = ops.max(labels, axis=1, keepdims=True, initial=0.0)
-    gains = ops.power(2.0, labels - top) - ops.power(2.0, -top)
+    gains = relative_pow_minus_1(labels)
     gains = ops.where(valid, gains, ops.zeros_like(gains))
     approximate = ops.sum(gains / ops.log1p(ranks(scores, valid)), axis=1)
     place = ops.arange(1, ops.shape(labels)[1] + 1, dtype="float32")[None]

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from recs.losses.functional.ranking import order
-from recs.losses.functional.ranking.gains import pow_minus_1
+from recs.losses.functional.ranking.gains import absolute, pow_minus_1
 from recs.losses.functional.ranking.logistic import binary_crossentropy
 
 # TF-Ranking's score of padding, which leaks into its sums, and the floor of its logarithms.
@@ -116,7 +116,8 @@ def unique_softmax(labels: Any, scores: Any, valid: Any) -> Any:
     _, end = group_bounds(labels, valid)
     lower = order.take(ops.pad(suffix_sums(powers), ((0, 0), (0, 1))), end)
     each = ops.log(ops.exp(scores) + lower) - scores
-    gains = ops.where(valid, pow_minus_1(labels), ops.zeros_like(labels))
+    of_labels = absolute(pow_minus_1, "UniqueSoftmaxLoss")
+    gains = ops.where(valid, of_labels(labels), ops.zeros_like(labels))
     return ops.sum(gains * ops.cast(each, "float32"), axis=1)
 
 

@@ -6,10 +6,17 @@ from typing import Any
 
 import tensorflow as tf
 from keras import ops
+from keras.backend import standardize_dtype
 
-# The ends of float32.
+# The lowest finite number of float32, and those of narrower types.
 LOWEST = -3.4028235e38
-SMALLEST = 1.1754944e-38
+LOWEST_OF = {"float16": -65504.0, "bfloat16": -3.3895314e38}
+
+
+def lowest_finite(scores: Any) -> float:
+    """Returns the lowest finite number that float32 and the scores' dtype both have."""
+    dtype = getattr(scores, "dtype", None)
+    return LOWEST if dtype is None else LOWEST_OF.get(standardize_dtype(dtype), LOWEST)
 
 
 def descending(keys: Any, valid: Any) -> Any:
@@ -38,44 +45,48 @@ def inverse(order: Any) -> Any:
     return ops.argsort(order, axis=1)
 
 
-def by_score(scores: Any, valid: Any, labels: Any = None) -> Any:
+def by_score(scores: Any, valid: Any, credit: Any = None) -> Any:
     """Returns the order from the highest score to the lowest, invalid items last.
 
     Args:
         scores: `(batch, list)`.
         valid: `(batch, list)`.
-        labels: `(batch, list)`. Of items with equal scores the one with the lower label comes
-            first, so that the result does not depend on the order of the input, and a model that
-            scores all alike gets the worst order and not the one of the data. None keeps ties in
-            the order of the input.
+        credit: `(batch, list)`, such as labels. Of items with equal scores the one with the lower
+            credit comes first, so that the result does not depend on the order of the input, and a
+            model that scores all alike gets the worst order and not the one of the data. None keeps
+            ties in the order of the input.
     """
-    return ops.top_k(keys(scores, valid, labels), k=ops.shape(scores)[1])[1]
+    return ops.top_k(keys(scores, valid, credit), k=ops.shape(scores)[1])[1]
 
 
-def keys(scores: Any, valid: Any, labels: Any = None) -> Any:
+def keys(scores: Any, valid: Any, credit: Any = None) -> Any:
     """Returns what orders items by score when it is sorted, `(batch, list)`; the invalid last.
 
-    With labels, as in `by_score`, in float64: two float32 numbers that differ do so by at least
-    2^-24 of their size, so what is less than that is free to tell apart the labels of equal scores.
+    With `credit`, as in `by_score`, int64: the score's place among all float32 numbers in the upper
+    half, the credit's in the lower, so that every difference of either counts.
     """
-    lowered = ops.where(valid, scores, ops.full_like(scores, LOWEST))
-    if labels is None:
-        return lowered
-    # Few passes in float64, which take twice as long; no size is 0, or 0 would have no room.
-    size = ops.cast(ops.maximum(ops.abs(lowered), SMALLEST), "float64")
-    labels = ops.cast(labels, "float64")
-    return ops.cast(lowered, "float64") - size * (labels / (labels * 2.0**26 + 2.0**26))
+    if credit is None:
+        return ops.where(valid, scores, ops.full_like(scores, -float("inf")))
+    upper = ops.cast(_place_among_floats(scores), "int64")
+    lower = ops.cast(_place_among_floats(credit), "int64")
+    return tf.where(valid, upper * 2**32 - lower, tf.int64.min)
 
 
-def first(scores: Any, valid: Any, labels: Any = None, topn: int | None = None) -> Any:
+def _place_among_floats(x: Any) -> Any:
+    """Returns int32 that are in the order of the float32 numbers; both zeros give 0."""
+    bits = tf.bitcast(x, tf.int32)
+    return tf.where(bits < 0, tf.int32.min - bits, bits)
+
+
+def first(scores: Any, valid: Any, credit: Any = None, topn: int | None = None) -> Any:
     """Returns the places of the `topn` items that come first, as `by_score`, or of all."""
     size = ops.shape(scores)[1]
     if topn is None or (isinstance(size, int) and topn >= size):
-        return by_score(scores, valid, labels)
+        return by_score(scores, valid, credit)
     count = topn if isinstance(size, int) else ops.minimum(topn, size)
-    return ops.top_k(keys(scores, valid, labels), k=count)[1]
+    return ops.top_k(keys(scores, valid, credit), k=count)[1]
 
 
-def ranks(scores: Any, valid: Any, labels: Any = None) -> Any:
-    """Returns the ranks of the scores, float32 from 1; `labels` as in `by_score`."""
-    return ops.cast(inverse(by_score(scores, valid, labels)) + 1, "float32")
+def ranks(scores: Any, valid: Any, credit: Any = None) -> Any:
+    """Returns the ranks of the scores, float32 from 1; `credit` as in `by_score`."""
+    return ops.cast(inverse(by_score(scores, valid, credit)) + 1, "float32")
