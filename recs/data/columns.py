@@ -126,6 +126,26 @@ def check_numbers(name: str, column: Column, dtype: Any, where: str) -> Column:
     return as_column(name, column.astype(dtype), where)
 
 
+def check_weights(name: str, column: Column, where: str) -> Column:
+    """Returns a column of weights, float32; none of them is negative.
+
+    Raises:
+        ValueError: when one is, or the column holds anything but finite numbers.
+    """
+    found = check_numbers(name, column, np.float32, where)
+    negative = np.flatnonzero(np.asarray(found) < 0)
+    if len(negative):
+        raise ValueError(
+            explain(
+                f"Column {name!r}",
+                rule="must hold weights, which are not negative",
+                received=f"{found[negative[0]]} in {some_rows(negative)}",
+                where=where,
+            )
+        )
+    return found
+
+
 def check_lengths(columns: Mapping[str, Column], where: str) -> None:
     """Raises a ValueError unless all columns have the same number of rows."""
     lengths = {name: len(column) for name, column in columns.items()}

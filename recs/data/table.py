@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from recs.data.columns import Column, as_column, check_ids, check_lengths, take_rows
+from recs.data.columns import (
+    Column,
+    as_column,
+    check_ids,
+    check_lengths,
+    check_weights,
+    take_rows,
+)
 from recs.data.ids import IdType, as_id_type, check_id_type, codes
 from recs.errors import explain
 
@@ -228,6 +235,7 @@ class Table:
         pad: Mapping[str, Any] | None = None,
         group_by: str | None = None,
         group_size: int = 10,
+        weights: str | None = None,
     ) -> tf.data.Dataset:
         """Returns a `tf.data.Dataset` of dicts from column name to tensor.
 
@@ -254,6 +262,8 @@ class Table:
                 one may be cut by the end of a batch. Needs `shuffle`, and holds the order of all
                 rows. Defaults to `None`: rows come one by one.
             group_size: int: how many rows form a run. Defaults to `10`.
+            weights: the column that says how much each row counts; it comes as `"sample_weight"`,
+                float32, which the models of recs heed in `fit`. Defaults to `None`.
 
         Shapes: strings `(batch,)` tf.string, numbers `(batch,)` in their dtype, lists
             `tf.RaggedTensor (batch, None)`, or with `pad` `(batch, width)`; without `batch_size`
@@ -261,8 +271,9 @@ class Table:
 
         Raises:
             KeyError: when a name is not a column.
-            ValueError: when `batch_size` is not positive, `pad` names a column without lists, or
-                rows are to be grouped in runs of none or without `shuffle`.
+            ValueError: when `batch_size` is not positive, `pad` names a column without lists, a
+                weight is negative or not finite, or rows are to be grouped in runs of none or
+                without `shuffle`.
         """
         from recs.data.to_dataset import to_dataset
 
@@ -277,8 +288,13 @@ class Table:
             )
 
         names = self.keys() if columns is None else list(columns)
+        chosen = {name: self[name] for name in names}
+        if weights is not None:
+            where = f"{type(self).__name__}.to_dataset"
+            chosen.pop(weights, None)
+            chosen["sample_weight"] = check_weights(weights, self[weights], where)
         return to_dataset(
-            {name: self[name] for name in names},
+            chosen,
             rows=len(self),
             batch_size=batch_size,
             shuffle_seed=seed if shuffle else None,

@@ -234,7 +234,8 @@ class _Steps(WholeSaves):
         if not self._logs_every_loss and self.losses:
             self._logs_every_loss = True
             self.test_function = None  # It may have been traced without.
-        count = self._examples_summed(tf_step.unpacked(data))
+        batch = tf_step.unpacked(data)
+        count = self._examples_summed(batch[0] if isinstance(batch, tuple) else batch)
         if count is not None:
             count = tf.cast(count, "float32")
             losses = {name: tf.math.divide_no_nan(x, count) for name, x in losses.items()}
@@ -246,7 +247,8 @@ class _Steps(WholeSaves):
     def _examples_summed(self, inputs: Any) -> Any:
         """Returns how many examples the loss of a batch sums, to log their mean; None for a mean.
 
-        What is minimized is the loss as it is.
+        Of `(columns, labels, weights)` it is given the columns. What is minimized is the loss as it
+        is.
         """
         return None
 

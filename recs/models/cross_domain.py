@@ -22,6 +22,7 @@ from recs.models.domain_auc import DomainAUC
 from recs.models.domain_features import DomainFeatures
 from recs.tasks.multi_task import MultiTask
 from recs.tasks.ranking import Ranking
+from recs.tasks.sample_weights import as_columns, flat_weights, lone
 
 
 @keras.saving.register_keras_serializable("recs")
@@ -282,7 +283,8 @@ class CrossDomain(ReadyModel):
         return parts.numbers_of(inputs[column], self.domains)
 
     def compute_loss(self, inputs: Any, training: bool = False) -> Any:
-        """Returns the weighed loss of a batch, a dict with the model's columns and the labels."""
+        """Returns the weighed loss of a batch, as `MultiTaskModel` takes it."""
+        inputs = as_columns(inputs, f"CrossDomain '{self.name}'", lone(self.targets))
         number = self._number(inputs)
         logits = self.logits(inputs)
         rows = ops.shape(logits[self.targets[0]])[0]
@@ -298,9 +300,10 @@ class CrossDomain(ReadyModel):
                 places = np.cumsum(has) - 1
                 own = parts.entry_of(np.where(has, places, -1), number, -1)
                 self.areas[t].update_state(labels[t][:, 0], ops.sigmoid(logits[t][:, 0]), own)
-        weight = None
+        weight = flat_weights(inputs)
         if of := self._arguments["domain_weights"]:
-            weight = parts.entry_of([of.get(d, 1.0) for d in self.domains], number, 1.0)
+            own = parts.entry_of([of.get(d, 1.0) for d in self.domains], number, 1.0)
+            weight = own if weight is None else own * ops.cast(weight, own.dtype)
         return self.task(labels, logits, sample_weight=weight, training=training)
 
     def predict_targets(

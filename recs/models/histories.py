@@ -43,3 +43,12 @@ def seen_and(
 
 def _text(one: Any) -> Any:
     return one.decode() if isinstance(one, bytes) else one
+
+
+def next_items(histories: tf.RaggedTensor, items: tf.Tensor) -> tf.Tensor:
+    """Returns for every id of the histories the one that follows it, the last followed by `items`.
+
+    Shapes: `(batch, None)` and `(batch,)` -> `(ids of all histories,)`.
+    """
+    followed = tf.concat([histories, tf.cast(items, histories.dtype)[:, None]], axis=1)
+    return followed[:, 1:].flat_values

@@ -17,6 +17,7 @@ from recs.layers.dynamic_embedding import DynamicEmbedding
 from recs.losses.functional.catalogue import catalogue_softmax
 from recs.models.bipartite_graph import BipartiteGraph, places
 from recs.models.two_tower import TwoTower
+from recs.tasks.sample_weights import as_columns, checked_weights, flat_weights
 
 # Users and items whose vectors are written at once.
 _ROWS = 65536
@@ -191,9 +192,11 @@ class LightGCN(TwoTower):
         """Returns the softmax loss over the catalogue of a batch of users.
 
         Args:
-            inputs: a dict with the columns of users and of their items.
+            inputs: a dict with the columns of users and of their items, and weights of the users as
+                `"sample_weight"`; or `(columns, labels, weights)`, labels being 1.
             training: whether the model is trained.
         """
+        inputs = as_columns(inputs, f"LightGCN '{self.name}'")
         graph = self._known_graph()
         users, items = self._vectors(graph, training)
         user = places(inputs[self.query_tower.column], graph.user_ids)
@@ -208,6 +211,8 @@ class LightGCN(TwoTower):
         positive = tf.math.unsorted_segment_sum(positive, row, tf.size(user))
         positive = tf.math.divide_no_nan(positive, shares[:, tf.newaxis])
         weight = tf.where(count > 0, tf.pow(tf.maximum(count, 1.0), 1 - self.user_weight), 0.0)
+        if (given := checked_weights(flat_weights(inputs), f"LightGCN '{self.name}'")) is not None:
+            weight = weight * tf.cast(given, weight.dtype)
         weight = tf.math.divide_no_nan(weight, tf.reduce_sum(weight))
         queries = tf.gather(users, tf.maximum(user, 0)) / self.temperature
         return catalogue_softmax(queries, items, positive, weight, training)

@@ -20,6 +20,7 @@ from recs.layers.table_config import TableConfig
 from recs.models.base import ReadyModel
 from recs.tasks.multi_task import MultiTask
 from recs.tasks.ranking import Ranking
+from recs.tasks.sample_weights import as_columns, flat_weights, lone
 
 
 @keras.saving.register_keras_serializable("recs")
@@ -192,9 +193,17 @@ class MultiTaskModel(ReadyModel):
         return ops.concatenate(parts, axis=-1)
 
     def compute_loss(self, inputs: Any, training: bool = False) -> Any:
-        """Returns the weighed loss of a batch, a dict with the model's columns and the labels."""
+        """Returns the weighed loss of a batch.
+
+        Args:
+            inputs: A dict with the model's columns, the labels, and weights of the rows as
+                `"sample_weight"`; or `(columns, labels, weights)`, labels being a dict.
+            training: Whether the model is trained.
+        """
+        inputs = as_columns(inputs, f"MultiTaskModel '{self.name}'", lone(self.tasks))
         labels = {name: ops.expand_dims(inputs[name], -1) for name in self.tasks}
-        return self.task(labels, self.logits(inputs), training=training)
+        weight = flat_weights(inputs)
+        return self.task(labels, self.logits(inputs), sample_weight=weight, training=training)
 
     def predict_probabilities(
         self, columns: Mapping[str, Any], batch_size: int = 8192

@@ -21,6 +21,7 @@ from recs.models.missing_tables import missing_tables
 from recs.tasks.base import deserialize_all, serialize_all
 from recs.tasks.loss_weight import LossWeight
 from recs.tasks.ranking_head import RankingHead
+from recs.tasks.sample_weights import SAMPLE_WEIGHT, as_columns
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -168,9 +169,12 @@ class Ranker(ReadyModel):
         """Returns the ranking loss of a batch.
 
         Args:
-            inputs: A batch as `RankingFeatures` describes it, with labels.
+            inputs: A batch as `RankingFeatures` describes it, with labels; or
+                `(columns, labels, weights)`. Weights that `features` do not name are
+                `"sample_weight"`.
             training: Whether the model is trained.
         """
+        inputs = as_columns(inputs, f"Ranker '{self.name}'", self.features.label)
         if self.features.label not in inputs:
             raise ValueError(
                 explain(
@@ -183,7 +187,7 @@ class Ranker(ReadyModel):
         before = self._vectors_weight.before()
         vectors = self.vectors(inputs, training=training)
         self._vectors_weight.correct(before)
-        weights = None if self.features.weight is None else inputs[self.features.weight]
+        weights = inputs.get(self.features.weight or SAMPLE_WEIGHT)
         return self.head(
             inputs[self.features.label],
             self._of_scorer(vectors),

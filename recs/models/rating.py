@@ -17,6 +17,7 @@ from recs.models.base import ReadyModel
 from recs.models.encode import in_batches
 from recs.models.tower import Tower
 from recs.tasks.ranking import Ranking
+from recs.tasks.sample_weights import as_columns, flat_weights
 
 
 @keras.saving.register_keras_serializable("recs")
@@ -191,9 +192,11 @@ class RatingModel(ReadyModel):
         """Returns the mean squared error of a batch.
 
         Args:
-            inputs: a dict with the model's columns and the ratings.
+            inputs: a dict with the model's columns, the ratings, and weights of the rows as
+                `"sample_weight"`; or `(columns, ratings, weights)`.
             training: whether the model is trained.
         """
+        inputs = as_columns(inputs, f"RatingModel '{self.name}'", self.rating)
         if self.rating not in inputs:
             raise ValueError(
                 explain(
@@ -204,7 +207,8 @@ class RatingModel(ReadyModel):
                     remedy="Name their column with `rating=`.",
                 )
             )
-        return self.task(inputs[self.rating], self(inputs, training=training))
+        predicted = self(inputs, training=training)
+        return self.task(inputs[self.rating], predicted, sample_weight=flat_weights(inputs))
 
     def predict_ratings(self, columns: Mapping[str, Any], batch_size: int = 8192) -> Any:
         """Returns the predicted ratings, `(rows,)` float32.

@@ -20,7 +20,7 @@ def sampled_softmax(
     negative_log_p: Any = None,
     hits: Any = None,
 ) -> Any:
-    """Returns `sum_i logsumexp(s_i, s_i1 ... s_im) - s_i`, float32.
+    """Returns `logsumexp(s_i, s_i1 ... s_im) - s_i`, `(queries,)` float32.
 
     `s_i = q_i . c_i / temperature - log p_i` is the score of the query's own candidate, and `s_ij`
     likewise that of negative `j`.
@@ -45,7 +45,7 @@ def sampled_softmax(
     if hits is not None:
         scores = ops.where(hits, in_batch.large_negative("float32"), scores)
     logits = ops.concatenate([ops.expand_dims(own, 1), scores], axis=1)
-    return ops.sum(ops.logsumexp(logits, axis=1) - own)
+    return ops.logsumexp(logits, axis=1) - own
 
 
 def same_ids(items: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:

@@ -14,13 +14,14 @@ from recs.errors import explain
 from recs.layers.sequence import SASRec, SequenceEncoder
 from recs.losses.functional import in_batch
 from recs.models.encode import in_batches
-from recs.models.histories import as_column, seen_and
+from recs.models.histories import as_column, next_items, seen_and
 from recs.models.recommendations import Recommendations
 from recs.models.recommender import Recommender
 from recs.models.sampled_softmax import same_ids, sampled_softmax
 from recs.models.sequence_tower import SequenceTower
 from recs.models.tower import Tower
 from recs.tasks.retrieval import Retrieval
+from recs.tasks.sample_weights import as_columns, checked_weights, flat_weights
 
 
 @keras.saving.register_keras_serializable("recs")
@@ -233,14 +234,16 @@ class SequentialRetrieval(Recommender):
         """Returns the softmax loss of a batch of histories and the items that followed.
 
         Args:
-            inputs: a dict with the columns of histories and items.
+            inputs: a dict with the columns of histories and items, as for `TwoTower`.
             training: whether the model is trained.
         """
-        tower = self.candidate_tower
+        inputs = as_columns(inputs, self._where)
+        weight, tower = flat_weights(inputs), self.candidate_tower
         items = tf.convert_to_tensor(inputs[tower.column])
         if self.positions == "all":
             queries, histories = self.query_tower.positions(inputs, training=training)
-            items = _next_items(histories, items)
+            items = next_items(histories, items)
+            weight = None if weight is None else tf.gather(weight, histories.value_rowids())
         else:
             queries = self.query_tower(inputs, training=training)
         candidates = tower({tower.column: items}, training=training)
@@ -249,10 +252,12 @@ class SequentialRetrieval(Recommender):
             self._check_popularity("correct_sampling")
             probability = self.popularity(items)[:, 0]
         if self.negatives is not None:
-            return self._sampled_loss(queries, candidates, items, probability, training)
+            losses = self._sampled_losses(queries, candidates, items, probability, training)
+            return ops.sum(losses * checked_weights(1.0 if weight is None else weight, self.name))
         return self.task(
             queries,
             candidates,
+            sample_weight=weight,
             # Numbers of the batch's distinct ids: strings take long to compare, each with each.
             candidate_ids=tf.unique(items).idx,
             candidate_sampling_probability=probability,
@@ -264,10 +269,10 @@ class SequentialRetrieval(Recommender):
             return self.query_tower.count_positions(inputs)
         return tf.shape(inputs[self.candidate_tower.column])[0]
 
-    def _sampled_loss(
+    def _sampled_losses(
         self, queries: Any, candidates: Any, items: Any, probability: Any, training: bool
     ) -> Any:
-        """Returns the softmax of each query's own candidate against items drawn for all."""
+        """Returns the losses of each query's own candidate against items drawn for all."""
         own_log_p = negative_log_p = None
         if self.negatives_from == "batch":
             rows = self._rows(tf.shape(items)[0])
@@ -389,12 +394,3 @@ class SequentialRetrieval(Recommender):
         """Rebuilds a model from `get_config`."""
         encoder = keras.saving.deserialize_keras_object(config["encoder"])
         return cls(**{**config, "encoder": encoder})
-
-
-def _next_items(histories: tf.RaggedTensor, items: tf.Tensor) -> tf.Tensor:
-    """Returns for every id of the histories the one that follows it, the last followed by `items`.
-
-    Shapes: `(batch, None)` and `(batch,)` -> `(ids of all histories,)`.
-    """
-    followed = tf.concat([histories, tf.cast(items, histories.dtype)[:, None]], axis=1)
-    return followed[:, 1:].flat_values

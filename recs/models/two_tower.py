@@ -19,6 +19,7 @@ from recs.models.recommender import Recommender
 from recs.models.tower import Tower
 from recs.tasks.base import as_list, deserialize_all, serialize_all
 from recs.tasks.retrieval import Retrieval
+from recs.tasks.sample_weights import as_columns, flat_weights
 
 _OBJECTS = ("loss", "negatives", "num_hard_negatives")  # arguments that are, or may be, objects
 
@@ -218,9 +219,11 @@ class TwoTower(Recommender):
         """Returns the in-batch softmax loss of a batch of pairs.
 
         Args:
-            inputs: a dict with the towers' columns, one row a pair.
+            inputs: a dict with the towers' columns, one row a pair, and their weights as
+                `"sample_weight"`; or `(columns, labels, weights)`, labels being 1.
             training: whether the model is trained.
         """
+        inputs = as_columns(inputs, self._where)
         queries, candidates = self(inputs, training=training)
         ids = tf.convert_to_tensor(inputs[self.candidate_tower.column])
         probability = None
@@ -230,6 +233,7 @@ class TwoTower(Recommender):
         return self.task(
             queries,
             candidates,
+            sample_weight=flat_weights(inputs),
             candidate_ids=ids,
             candidate_sampling_probability=probability,
             encode=lambda drawn: self.candidate_tower({self.candidate_tower.column: drawn}),

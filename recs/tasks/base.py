@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from recs.layers.found_parts import FoundParts
+from recs.tasks.sample_weights import checked_weights
 
 
 def as_list(value: Any) -> list[Any]:
@@ -40,7 +41,8 @@ class Task(FoundParts, keras.layers.Layer):
     """Base of the tasks: layers from a model's outputs to a loss, which also keep metrics.
 
     A task is called inside `compute_loss` and returns the loss as a scalar. It holds its metrics
-    as Keras tracks them, so that `fit` resets and reports them. Inputs are never cast to half
+    as Keras tracks them, so that `fit` resets and reports them. Weights of examples must be finite
+    and not negative. Inputs are never cast to half
     precision under a mixed policy: labels, weights and probabilities would lose their value.
 
     Args:
@@ -68,5 +70,9 @@ class Task(FoundParts, keras.layers.Layer):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the task; flags such as `compute_metrics` may be positional, as in TFRS."""
         bound = inspect.signature(self.call).bind(*args, **kwargs)
+        if bound.arguments.get("sample_weight") is not None:
+            where = f"{type(self).__name__} '{self.name}'"
+            weights = checked_weights(bound.arguments["sample_weight"], where)
+            bound.arguments["sample_weight"] = weights
         first, *others = bound.arguments.items()
         return super().__call__(first[1], **dict(others))

@@ -87,6 +87,8 @@ class Ranking(Task):
             compute_metrics: bool. False leaves every metric alone, those of the loss included,
                 and saves their time. Defaults to `True`.
         """
+        if sample_weight is not None:
+            labels, predictions = _in_columns(labels, predictions)
         loss = self._loss(y_true=labels, y_pred=predictions, sample_weight=sample_weight)
         if tuple(loss.shape) == (0,):
             # What Keras's losses make of an empty batch, whatever their reduction.
@@ -120,6 +122,20 @@ class Ranking(Task):
         """Rebuilds a task from `get_config`."""
         names = ("loss", "metrics", "prediction_metrics", "label_metrics", "loss_metrics")
         return cls(**deserialize_all(config, names))
+
+
+def _in_columns(labels: Any, predictions: Any) -> Any:
+    """Returns `(batch,)` as `(batch, 1)`: Keras's losses take the mean of the last axis.
+
+    It would be that of the batch, which weights then could not reach.
+    """
+    shapes = [getattr(one, "shape", None) for one in (labels, predictions)]
+    if any(shape is None or len(shape) != 1 for shape in shapes):
+        return labels, predictions
+    mask = getattr(predictions, "_keras_mask", None)
+    if mask is not None:
+        return labels, predictions
+    return ops.expand_dims(labels, -1), ops.expand_dims(predictions, -1)
 
 
 def _with_mask(sample_weight: Any, predictions: Any) -> Any:
