@@ -41,6 +41,7 @@ def test_there_are_benchmarks():
         "strings",
         "threads",
         "train_step",
+        "weights",
     }
 
 
@@ -50,7 +51,16 @@ def check_table(printed: str) -> None:
     assert len(re.findall(r"\d+\.\d+", lines[rule + 1])) >= 2, printed
 
 
-QUICK = ("adaptation", "embedding_step", "grouped", "ivf", "lookup", "pipeline", "records")
+QUICK = (
+    "adaptation",
+    "embedding_step",
+    "grouped",
+    "ivf",
+    "lookup",
+    "pipeline",
+    "records",
+    "weights",
+)
 
 
 @pytest.mark.parametrize("name", QUICK)
