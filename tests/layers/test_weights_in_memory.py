@@ -82,10 +82,15 @@ def mean_row():
     return DynamicEmbedding(DIM, seed=6, cold_ids=recs.layers.cold.MeanRow())
 
 
+def shared_rows():
+    return DynamicEmbedding(DIM, seed=8, cold_ids=recs.layers.cold.SharedRows(3))
+
+
 LAYERS = {
     "one": lambda: DynamicEmbedding(DIM, seed=7, optimizer="adam"),
     "half": half,
     "mean_row": mean_row,
+    "shared_rows": shared_rows,
     "shared": Shared,
     "collection": Collection,
     "records": Records,
@@ -134,9 +139,13 @@ MODELS = {
 
 def built(model, make):
     made = MODELS[model](LAYERS[make])
-    made.compile(keras.optimizers.Adam(0.1), "mse", run_eagerly=True)
+    made.compile(keras.optimizers.Adam(0.1), loss_of(made), run_eagerly=True)
     made(np.zeros((1, 2), "int64"))
     return made
+
+
+def loss_of(model):
+    return None if isinstance(model, OwnLoss) else "mse"
 
 
 def batch(first, last, seed=0):
@@ -215,7 +224,7 @@ def test_early_stopping_restores_the_best_epoch(model):
     held_out = (ids, 0.5 * y[::-1])  # what is learnt is soon of no use for it
 
     def fit(made):
-        made.compile(keras.optimizers.Adam(0.1), "mse")
+        made.compile(keras.optimizers.Adam(0.1), loss_of(made))
         stop = keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True)
         data = [tf.data.Dataset.from_tensor_slices(pair).batch(8) for pair in ((ids, y), held_out)]
         history = made.fit(data[0], validation_data=data[1], epochs=12, callbacks=[stop], verbose=0)
