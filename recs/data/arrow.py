@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from recs.data import times
 from recs.data.columns import Column
 from recs.data.ids import IdType, as_id_type, check_id_type, some_rows
 from recs.data.ragged_column import RaggedColumn
@@ -172,6 +173,24 @@ def number_column(table: Any, name: str, where: str) -> np.ndarray:
     return _cast(column, name, pa.float64(), "must hold numbers", where)
 
 
+def time_column(table: Any, name: str, where: str) -> np.ndarray:
+    """Returns a column of times: as `number_column` does, or of ISO 8601 texts.
+
+    Raises:
+        ValueError: when a row is null, or neither a number nor a time.
+    """
+    import pyarrow as pa
+
+    column = table.column(name)
+    kind = column.type
+    if (pa.types.is_string(kind) or pa.types.is_large_string(kind)) and not column.null_count:
+        if not len(column) or _try_cast(column[:1], pa.float64()) is not None:
+            return number_column(table, name, where)
+        at = f"{where}, rows counted from 0 without the header"
+        return times.of_objects(name, column.to_numpy(), at)
+    return number_column(table, name, where)
+
+
 def other_column(table: Any, name: str, where: str) -> Column:
     """Returns a further column: numbers (null is NaN), strings (null is ""), or lists.
 
@@ -218,6 +237,7 @@ def _no_nulls(table: Any, name: str, rule: str, where: str) -> Any:
                 rule=rule,
                 received=f"null in {some_rows(rows)}",
                 where=f"{where}, rows counted from 0 without the header",
+                remedy='`nulls="drop"` leaves such rows out; `nulls=value` fills them.',
             )
         )
     return column

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from recs.data import times
 from recs.data.ids import some_rows
 from recs.data.ragged_column import RaggedColumn
 from recs.data.window_column import WindowColumn
@@ -18,6 +19,8 @@ Column = np.ndarray | Lists
 
 def as_column(name: str, value: Any, where: str) -> Column:
     """Returns `value` as a read-only column: numbers, booleans, an object array of `str`, ragged.
+
+    Dates and times become seconds since 1970 in UTC.
 
     Raises:
         ValueError: when it has not one dimension, or holds something else.
@@ -37,6 +40,10 @@ def as_column(name: str, value: Any, where: str) -> Column:
         )
     if value.dtype.kind == "U":
         value = value.astype(object)
+    if value.dtype.kind == "M":
+        value = times.of_datetime64(name, value, where)
+    elif value.dtype == object and times.are_times(value):
+        value = times.of_objects(name, value, where)
     if value.dtype == object:
         _check_strings(name, value, where)
     elif value.dtype.kind not in "biuf":

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from recs.data import times
 from recs.data.columns import Column, check_numbers, take_rows
 from recs.data.ids import IdType, codes
 from recs.data.items import Items
@@ -30,6 +31,8 @@ class Interactions(Table):
 
     Shapes: ids `(rows,)` int64 or object array of `str`; rating `(rows,)` float32; timestamp
         `(rows,)` int64, in any unit, seconds for MovieLens; further columns in their dtype.
+        `datetime64`, `datetime` and, as timestamps, ISO 8601 texts become seconds since 1970;
+        without a zone they are UTC.
 
     Raises:
         ValueError: when lengths differ, a role's column is missing or of another kind, an id is
@@ -64,6 +67,8 @@ class Interactions(Table):
         if role == "rating":
             return check_numbers(name, column, np.float32, where)
         if role == "timestamp":
+            if isinstance(column, np.ndarray) and column.dtype == object:
+                column = times.of_objects(name, column, where)
             return check_numbers(name, column, np.int64, where)
         return super()._check_role(role, name, column)
 
@@ -105,12 +110,14 @@ class Interactions(Table):
             other._set("items", self.items.with_id_type(id_type))
         return other
 
-    def with_item_features(self, *names: str) -> Interactions:
+    def with_item_features(self, *names: str, prefix: str = "") -> Interactions:
         """Returns the interactions with columns of their items beside them.
 
         Args:
             *names: columns of `items`, under the names they have there. Defaults to the title
                 and the genres, as far as there are any.
+            prefix: what comes before each of these names, where the interactions have a column of
+                the same. Defaults to `""`.
 
         Raises:
             ValueError: when there is no `items` table, or a name is a column already.
@@ -138,7 +145,7 @@ class Interactions(Table):
             )
         roles = self.items.roles or {}
         chosen = names or tuple(roles[role] for role in ("title", "genres") if role in roles)
-        taken = [name for name in chosen if name in self.columns]
+        taken = [prefix + name for name in chosen if prefix + name in self.columns]
         if taken:
             raise ValueError(
                 explain(
@@ -146,11 +153,12 @@ class Interactions(Table):
                     rule="must not bear the name of a column of the interactions",
                     received=", ".join(repr(name) for name in taken),
                     where="Interactions.with_item_features",
+                    remedy='Give `prefix="item_"`, or another.',
                 )
             )
         features = {name: self.items[name] for name in chosen}  # A wrong name fails before a join.
         rows = self.items.rows_of(self.item)
-        joined = {name: take_rows(column, rows) for name, column in features.items()}
+        joined = {prefix + name: take_rows(column, rows) for name, column in features.items()}
         return self._with_columns({**self.columns, **joined})
 
     def item_counts(self) -> dict[Hashable, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike, fspath
+from typing import Any
 
 from recs.data import assemble
 from recs.data.arrow import read_table
@@ -22,6 +23,8 @@ def read_csv(
     items: Items | None = None,
     columns: Sequence[str] | None = None,
     id_type: IdType = "string",
+    nulls: Any = "error",
+    duplicates: str = "keep",
     delimiter: str = ",",
 ) -> Interactions:
     r"""Returns the interactions in a CSV file with a header line.
@@ -34,7 +37,8 @@ def read_csv(
         user: the column of user ids.
         item: the column of item ids.
         rating: the column of ratings. Defaults to `None`: none, every row just happened.
-        timestamp: the column of times, whole numbers in any unit. Defaults to `None`: none, and
+        timestamp: the column of times: whole numbers in any unit, or ISO 8601 texts, which become
+            seconds since 1970 and are UTC where they have no zone. Defaults to `None`: none, and
             the splits by time are not to be had.
         items: the catalogue, from `read_items`. Its ids are brought to `id_type`. Defaults to
             `None`.
@@ -42,6 +46,11 @@ def read_csv(
         id_type: `"string"` keeps ids as text, `"int64"` makes them numbers. Defaults to
             `"string"`.
         delimiter: what stands between fields. Defaults to `","`.
+        nulls: what becomes of rows without an id, a rating or a time: `"error"`, `"drop"`, or a
+            value that takes their place, or a dict from columns to values, which may be further
+            columns. Defaults to `"error"`.
+        duplicates: what becomes of rows whose user, item and time, if they have one, occurred
+            before: `"keep"`, `"drop"`, or `"error"`. Defaults to `"keep"`.
 
     Shapes: ids `(rows,)` object array of `str` or int64; rating `(rows,)` float32; timestamp
         `(rows,)` int64.
@@ -70,5 +79,12 @@ def read_csv(
     roles = assemble.named(given, where)
     table = read_table(path, "csv", text=list(roles.values()), delimiter=delimiter)
     return assemble.interactions(
-        table, roles, items=items, columns=columns, id_type=id_type, where=where
+        table,
+        roles,
+        items=items,
+        columns=columns,
+        id_type=id_type,
+        nulls=nulls,
+        duplicates=duplicates,
+        where=where,
     )

@@ -28,6 +28,8 @@ def read_items(
     columns: Sequence[str] | None = None,
     id_type: IdType = "string",
     delimiter: str = ",",
+    nulls: Any = "error",
+    duplicates: str = "error",
 ) -> Items:
     r"""Returns the catalogue in a file: Parquet where it ends in .parquet or .pq, else CSV.
 
@@ -41,6 +43,9 @@ def read_items(
         columns: further columns to keep. Defaults to `None`: all.
         id_type: `"string"` makes ids text, `"int64"` numbers. Defaults to `"string"`.
         delimiter: what stands between the fields of a CSV file. Defaults to `","`.
+        nulls: as in `read_csv`, of rows without an id. Defaults to `"error"`.
+        duplicates: what becomes of rows whose id occurred before: `"error"` or `"drop"`. Defaults
+            to `"error"`.
 
     Shapes: ids `(items,)` object array of `str` or int64; title `(items,)` object array of `str`;
         genres a `RaggedColumn` of `str`.
@@ -71,7 +76,11 @@ def read_items(
         table = read_table(path, "parquet")
     else:
         table = read_table(path, "csv", text=list(roles.values()), delimiter=delimiter)
+    assemble.check_duplicates(duplicates, ("error", "drop"), where)
     table = pick(table, roles, columns, where)
+    table = assemble.without_nulls(table, [item], nulls, where)
+    if duplicates == "drop":
+        table = table.take(assemble.first_rows(id_column(table, item, id_type, where)))
     read: dict[str, Column] = {}
     for name in table.column_names:
         if name == item:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike, fspath
+from typing import Any
 
 from recs.data import assemble
 from recs.data.arrow import read_table
@@ -22,6 +23,8 @@ def read_parquet(
     items: Items | None = None,
     columns: Sequence[str] | None = None,
     id_type: IdType = "string",
+    nulls: Any = "error",
+    duplicates: str = "keep",
 ) -> Interactions:
     """Returns the interactions in a Parquet file, or in a folder of them.
 
@@ -33,12 +36,18 @@ def read_parquet(
         user: the column of user ids, strings or integers.
         item: the column of item ids, strings or integers.
         rating: the column of ratings. Defaults to `None`: none, every row just happened.
-        timestamp: the column of times: dates and times, or whole numbers in any unit. Defaults
-            to `None`: none, and the splits by time are not to be had.
+        timestamp: the column of times: dates and times, ISO 8601 texts, or whole numbers in any
+            unit. Without a zone they are UTC. Defaults to `None`: none, and the splits by time are
+            not to be had.
         items: the catalogue, from `read_items`. Its ids are brought to `id_type`. Defaults to
             `None`.
         columns: further columns to keep. Defaults to `None`: all. Nulls in them become NaN or "".
         id_type: `"string"` makes ids text, `"int64"` numbers. Defaults to `"string"`.
+        nulls: what becomes of rows without an id, a rating or a time: `"error"`, `"drop"`, or a
+            value that takes their place, or a dict from columns to values, which may be further
+            columns. Defaults to `"error"`.
+        duplicates: what becomes of rows whose user, item and time, if they have one, occurred
+            before: `"keep"`, `"drop"`, or `"error"`. Defaults to `"keep"`.
 
     Shapes: ids `(rows,)` object array of `str` or int64; rating `(rows,)` float32; timestamp
         `(rows,)` int64.
@@ -66,5 +75,12 @@ def read_parquet(
     roles = assemble.named(given, where)
     table = read_table(path, "parquet")
     return assemble.interactions(
-        table, roles, items=items, columns=columns, id_type=id_type, where=where
+        table,
+        roles,
+        items=items,
+        columns=columns,
+        id_type=id_type,
+        nulls=nulls,
+        duplicates=duplicates,
+        where=where,
     )

@@ -29,15 +29,13 @@ def test_numpy_strings_become_python_strings():
         ),
         (np.array(["a", None, "b", 3], dtype=object), "Received: NoneType, int in rows 1, 3"),
         (
-            np.array(["2020-01-01"], dtype="M8[s]"),
-            r"must hold numbers, booleans or strings. Rec.*M8\[s\]",
+            np.array([1], dtype="m8[s]"),
+            r"must hold numbers, booleans or strings. Rec.*timedelta64\[s\]",
         ),
         (np.array([b"a"]), r"must hold numbers, booleans or strings"),
     ],
 )
 def test_other_columns_are_refused(value, message):
-    if "M8" in message:
-        message = message.replace(r"M8\[s\]", r"datetime64\[s\]")
     with pytest.raises(ValueError, match=message):
         as_column("c", value, "t")
 
