@@ -1,33 +1,31 @@
 """Builds the compiled op against the TensorFlow that is installed, once, into a cache.
 
 A wheel built elsewhere fits one TensorFlow release; the sources travel with the package instead
-and are compiled in seconds on first use. The cache is keyed by TensorFlow's version and flags, the
-compiler and the sources, so upgrading any of them builds anew. Several processes may ask at once:
-one builds, the others wait.
+and are compiled in seconds on first use. The cache is keyed by TensorFlow's version, the flags and
+the sources, so upgrading any of them builds anew; a library that is there needs no compiler.
+Several processes may ask at once: one builds, the others wait. See `op_cache` for what is loaded.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
-import fcntl
 import hashlib
 import os
 import pathlib
+import platform
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
 
 from recs.errors import explain
+from recs.ops import op_cache
+from recs.ops.op_cache import LIBRARY, cache_folder
 
 SOURCES = pathlib.Path(__file__).parent / "cc"
 BRIDGE = "tensorflow_bridge.cc"
 # Of what knows no TensorFlow.
 ENGINE_FOLDERS = ("optimizers", "scores", "table")
-LIBRARY = "librecs_ops.so"
 
 # -ffp-contract=off: the same bits on machines with and without fused multiply-add.
 # -fno-math-errno: lets the compiler use vector square roots.
@@ -38,15 +36,6 @@ WARNINGS = ("-Wall", "-Wextra", "-Werror")
 
 class BuildError(RuntimeError):
     """The compiled op could not be built; the message says why and what to do."""
-
-
-def cache_folder() -> pathlib.Path:
-    """Returns the folder of built libraries: `$RECS_CACHE_DIR`, or `recs` in the user's cache."""
-    named = os.environ.get("RECS_CACHE_DIR")
-    if named:
-        return pathlib.Path(named)
-    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(base) / "recs"
 
 
 def find_compiler() -> str:
@@ -72,14 +61,16 @@ def find_compiler() -> str:
     )
 
 
-def library_path(compiler: str | None = None) -> pathlib.Path:
-    """Returns where the library for this TensorFlow, compiler and these sources is or will be."""
-    compiler = compiler or find_compiler()
-    return cache_folder() / _fingerprint(compiler) / LIBRARY
+def library_path() -> pathlib.Path:
+    """Returns where the library for this TensorFlow and these sources is or will be."""
+    return cache_folder() / _fingerprint() / LIBRARY
 
 
 def build(*, warnings_as_errors: bool = False, force: bool = False) -> pathlib.Path:
     """Returns the path of the compiled library, building it when the cache lacks it.
+
+    A library that is damaged, or that others could have written, is built again. Where the cache
+    cannot be written, the library is built in a temporary folder, and a line on stderr says so.
 
     Args:
         warnings_as_errors: Compile with all warnings on, each an error. For development: a
@@ -87,25 +78,26 @@ def build(*, warnings_as_errors: bool = False, force: bool = False) -> pathlib.P
         force: Build even when the cache has it. Defaults to `False`.
 
     Raises:
-        BuildError: there is no compiler, or it failed; the message has its output.
+        BuildError: the cache lacks it and there is no compiler, or it failed; the message has its
+            output.
     """
+    name = _fingerprint()
+    found = None if force else op_cache.find_library(name)
+    if found is not None:
+        return found
     compiler = find_compiler()
-    target = library_path(compiler)
-    if target.exists() and not force:
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(target.parent / "lock"):
-        if target.exists() and not force:
-            return target
+    folder = op_cache.folder_to_write(name)
+    with op_cache.locked(folder):
+        found = None if force else op_cache.find_library(name)
+        if found is not None:
+            return found
         start = time.monotonic()
-        _say(f"building the op for TensorFlow {_tensorflow_version()} (once, some seconds) ...")
-        _compile_and_link(compiler, target, warnings_as_errors)
-        _say(f"built {target} in {time.monotonic() - start:.0f} s")
+        op_cache.say(
+            f"building the op for TensorFlow {_tensorflow_version()} (once, some seconds) ..."
+        )
+        target = _compile_and_link(compiler, folder, warnings_as_errors)
+        op_cache.say(f"built {target} in {time.monotonic() - start:.0f} s")
     return target
-
-
-def _say(text: str) -> None:
-    print(f"recs: {text}", file=sys.stderr, flush=True)
 
 
 def _tensorflow_version() -> str:
@@ -128,15 +120,16 @@ def _sources() -> list[pathlib.Path]:
     return sorted(p for p in SOURCES.rglob("*") if p.suffix in {".h", ".cc"})
 
 
-def _fingerprint(compiler: str) -> str:
-    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False)
+def _fingerprint() -> str:
+    """Returns a name for all that goes into the library, the compiler aside."""
     digest = hashlib.sha256()
     flags, links = _tensorflow_flags()
+    # Folders are left out: the same TensorFlow may be elsewhere in another image.
+    options = [flag for flag in (*flags, *links) if not flag.startswith(("/", "-I", "-L"))]
     for part in (
         _tensorflow_version(),
-        *flags,
-        *links,
-        version.stdout,
+        platform.machine(),
+        *options,
         *ENGINE_FLAGS,
         *BRIDGE_FLAGS,
     ):
@@ -147,21 +140,15 @@ def _fingerprint(compiler: str) -> str:
     return f"tf-{_tensorflow_version()}-{digest.hexdigest()[:16]}"
 
 
-@contextlib.contextmanager
-def _locked(path: pathlib.Path) -> Iterator[None]:
-    # flock is released by the kernel when its holder dies, so no stale lock can remain.
-    with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _compile_and_link(compiler: str, target: pathlib.Path, warnings_as_errors: bool) -> None:
+def _compile_and_link(
+    compiler: str, folder: pathlib.Path, warnings_as_errors: bool
+) -> pathlib.Path:
     flags, links = _tensorflow_flags()
     extra = list(WARNINGS) if warnings_as_errors else []
     # Headers come with the C++ dialect TensorFlow was built with; the engine needs only that.
     dialect = [f for f in flags if f.startswith(("-std", "--std", "-D_GLIBCXX"))]
     engine = [p for folder in ENGINE_FOLDERS for p in sorted((SOURCES / folder).glob("*.cc"))]
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
         # The bridge takes longest, so it goes first.
         jobs = [(SOURCES / BRIDGE, [*BRIDGE_FLAGS, *flags])]
         jobs += [(source, [*ENGINE_FLAGS, *dialect]) for source in engine]
@@ -174,7 +161,7 @@ def _compile_and_link(compiler: str, target: pathlib.Path, warnings_as_errors: b
             list(pool.map(_run, commands))
         linked = pathlib.Path(scratch) / LIBRARY
         _run([compiler, "-shared", *map(str, objects), "-o", str(linked), *links])
-        os.replace(linked, target)
+        return op_cache.keep(linked, folder, compiler)
 
 
 def _run(command: list[str]) -> None:

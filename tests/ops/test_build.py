@@ -7,10 +7,11 @@ import pathlib
 import stat
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
-from recs.ops import build
+from recs.ops import build, op_cache
 
 # Logs its arguments, takes a moment, and writes what it was asked for.
 FAKE = """#!/bin/sh
@@ -34,7 +35,16 @@ def compiler(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib
     monkeypatch.setenv("FAKE_VERSION", "1.0")
     monkeypatch.setenv("RECS_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("FAKE_FAILS", raising=False)
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     return path
+
+
+@pytest.fixture
+def quick(compiler: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """The same, of one source: for what is done with the library."""
+    monkeypatch.setattr(build, "ENGINE_FOLDERS", ())
+    return compiler
 
 
 def calls(tmp_path: pathlib.Path) -> list[str]:
@@ -58,7 +68,11 @@ def test_all_sources_are_compiled_once_and_linked(compiler, tmp_path):
     for source in engine:
         command = next(c for c in commands if f"-c {source} " in c)
         assert "tensorflow" not in command.replace(str(build.SOURCES), "")
-    assert sorted(p.name for p in library.parent.iterdir()) == [build.LIBRARY, "lock"]
+    assert sorted(p.name for p in library.parent.iterdir()) == [
+        op_cache.MANIFEST,
+        build.LIBRARY,
+        "lock",
+    ]
 
 
 def test_what_is_in_the_cache_is_not_built_again(compiler, tmp_path, capfd):
@@ -78,8 +92,9 @@ def test_the_place_in_the_cache_depends_on_what_goes_into_the_library(
 ):
     places = [build.library_path()]
     assert build.library_path() == places[0]
+    # A library that is there needs no compiler, so the place does not depend on it.
     monkeypatch.setenv("FAKE_VERSION", "1.1")
-    places.append(build.library_path())
+    assert build.library_path() == places[0]
     monkeypatch.setattr(build, "_tensorflow_version", lambda: "99.0")
     places.append(build.library_path())
     assert "tf-99.0-" in str(places[-1])
@@ -102,6 +117,8 @@ def test_the_place_in_the_cache_depends_on_what_goes_into_the_library(
 
 def test_without_a_compiler_the_message_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("RECS_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
     with pytest.raises(build.BuildError) as caught:
         build.build()
@@ -160,3 +177,91 @@ def test_the_cache_folder(monkeypatch, tmp_path):
     assert build.cache_folder() == pathlib.Path.home() / ".cache" / "recs"
     monkeypatch.setenv("RECS_CACHE_DIR", str(tmp_path / "here"))
     assert build.cache_folder() == tmp_path / "here"
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "junk", "no manifest", "junk manifest", "[]"])
+def test_a_damaged_library_is_built_again(quick, tmp_path, damage, capfd):
+    library = build.build()
+    manifest = library.parent / op_cache.MANIFEST
+    before, commands = capfd.readouterr(), len(calls(tmp_path))
+    assert "not loaded" not in before.err
+    content = {"cut": b"bui", "empty": b"", "junk": b"tliub\n"}
+    if damage in content:
+        library.write_bytes(content[damage])
+    elif damage == "no manifest":
+        manifest.unlink()
+    else:
+        manifest.write_text(damage)
+    assert build.build() == library
+    assert f"recs: {library} is not loaded: its " in capfd.readouterr().err
+    assert library.read_text() == "built\n"
+    assert len(calls(tmp_path)) == 2 * commands
+    build.build()
+    assert len(calls(tmp_path)) == 2 * commands
+
+
+def test_a_library_that_is_there_needs_no_compiler(quick, tmp_path, monkeypatch):
+    library = build.build()
+    quick.unlink()
+    monkeypatch.delenv("CXX")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert build.build() == library
+    library.write_bytes(b"")
+    with pytest.raises(build.BuildError, match=r"A C\+\+17 compiler must be there"):
+        build.build()
+
+
+def test_a_cache_that_cannot_be_written_gives_way_to_a_private_folder(
+    quick, tmp_path, monkeypatch, capfd
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RECS_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    library = build.build()
+    private = tmp_path / "tmp" / f"recs-{os.geteuid()}"
+    assert library.is_relative_to(private)
+    assert stat.S_IMODE(private.stat().st_mode) == 0o700
+    said = capfd.readouterr().err
+    assert (
+        f"{private} is used instead. Name a folder of your own in the variable RECS_CACHE" in said
+    )
+    commands = len(calls(tmp_path))
+    assert build.build() == library
+    assert len(calls(tmp_path)) == commands
+
+
+def test_without_a_home_the_folder_is_temporary(quick, tmp_path, monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("RECS_CACHE_DIR")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(pathlib.Path, "home", homeless)
+    assert build.build().is_relative_to(tmp_path / "tmp" / f"recs-{os.geteuid()}")
+
+
+@pytest.mark.parametrize("place", ["cache", "folder", "library", "owner"])
+def test_what_others_could_have_written_is_not_loaded(quick, tmp_path, monkeypatch, place, capfd):
+    library = build.build()
+    paths = {"cache": library.parents[1], "folder": library.parent, "library": library}
+    if place == "owner":
+        monkeypatch.setattr(op_cache, "_trusted_users", lambda: {os.geteuid() + 1})
+    else:
+        paths[place].chmod(0o777)
+    again = build.build()
+    said = capfd.readouterr().err
+    assert f"{library} is not loaded: " in said
+    assert ("belongs to user" if place == "owner" else "can be written by everyone") in said
+    # A library that is replaced is one's own again; a folder that is not, is not used.
+    assert (again == library) == (place == "library")
+    assert not stat.S_IMODE(again.stat().st_mode) & stat.S_IWOTH
+
+
+def test_a_temporary_folder_that_is_not_private_is_not_used(quick, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RECS_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    planted = tmp_path / "tmp" / f"recs-{os.geteuid()}"
+    planted.mkdir()
+    planted.chmod(0o755)
+    library = build.build()
+    assert not library.is_relative_to(planted)
+    assert stat.S_IMODE(library.parents[1].stat().st_mode) == 0o700
