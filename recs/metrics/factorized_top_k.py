@@ -9,29 +9,34 @@ import keras
 import tensorflow as tf
 
 from recs.errors import explain
-from recs.layers.factorized_top_k import Streaming, TopK
+from recs.layers.factorized_top_k import Streaming, TopK, inclusion
 from recs.layers.factorized_top_k.exclusion import EXCLUDED_SCORE
 from recs.metrics.factorized import Factorized
 
-# Both ways to sum up a dot product err by at most dim * eps / 2 of the sum of its terms' sizes:
-# together dim * eps. The other half is for the encoder, whose own sums depend on the batch too.
-ROUNDING = 2.0 * 2.0**-23
+# An encoder gives one item embeddings that differ in their last bits, for its own sums depend on
+# the batch: over the dimension and the size of a score's terms.
+ENCODER_ROUNDING = 2.0**-23
 
 
 @keras.saving.register_keras_serializable("recs")
 class FactorizedTopK(Factorized):
     """The share of queries whose own candidate is among the `k` best of the corpus.
 
-    Two ways to tell. With `true_candidate_ids`, query `i` is a hit at `k` when its id is among
-    the first `k` that are retrieved. Without, by score: `p_i = q_i . c_i` is a hit when fewer
-    than `k` candidates of the corpus score higher; the true candidate need not be in the corpus,
-    ties count as hits, and embeddings that are all alike score 1.
+    A query is a hit at `k` when fewer than `k` other candidates score as high as its own or higher:
+    ties count against it, so that embeddings that are all alike are no hits, and neither the order
+    of the catalogue nor rounding decides.
 
-    When it is in the corpus, its copy gets its score from a matrix product, whose rounding
-    differs, and must not count against it. So "higher" means by more than rounding can do:
-    `s_ij > p_i + 2 * dim * eps * sum_d |q_id * c_id|` with float32's `eps = 2^-23`, which bounds
-    the difference of any two orders of summation, doubled for the encoder. In half precision
-    embeddings of one item may differ by more than that between batches: use ids there.
+    Scores `s_ij = q_i . c_j` of the true candidate and of all others are compared in double
+    precision, whatever the instructions of the processor. What ties depends on what is known:
+
+    - With `true_candidate_ids`, the true candidate's embedding is that of the corpus, and scores
+      tie when they are equal, up to `dim * 2^-52 * sum_d |q_id * c_id|`. An id that is not in the
+      corpus is no hit. With an approximate index, with ids that several candidates have and with
+      scores of a subclass's own, a query is a hit instead when its id is among the first `k` that
+      are retrieved.
+    - Without ids, the true candidate need not be in the corpus. Where it is, its copy there may
+      differ in the last bits, for an encoder's sums depend on the batch: so scores tie within
+      `dim * 2^-23 * sum_d |q_id * c_id|`. In half precision copies may differ by more: use ids.
 
     The corpus is read anew with every batch; without ids its scores are only counted, which is
     much faster than retrieving. A query with NaN or infinity is no hit, and a candidate with NaN
@@ -67,8 +72,10 @@ class FactorizedTopK(Factorized):
 
     ```
 
-    Reference: `tfrs.metrics.FactorizedTopK`. Repaired here: rounding, as above; fewer candidates
-    than `max(ks)` in a BruteForce; results that are not sorted; weights of shape `(queries, 1)`.
+    Reference: `tfrs.metrics.FactorizedTopK`. Repaired here: ties and rounding, as above (there a
+    tie without ids is a hit, with ids the order of the catalogue decides, and the true candidate's
+    own copy counts against it where rounding makes its score higher); fewer candidates than
+    `max(ks)` in a BruteForce; results that are not sorted; weights of shape `(queries, 1)`.
     """
 
     def __init__(
@@ -154,14 +161,13 @@ class FactorizedTopK(Factorized):
             hits = self._hits_by_score(queries, positives, exclusions, inclusions)
         else:
             true_ids = tf.reshape(tf.convert_to_tensor(true_candidate_ids), [-1])
-            plain = exclusions is None and inclusions is None
-            ranked = self._hits_by_rank(queries, true_ids) if plain else None
+            ranked = self._hits_by_rank(queries, true_ids, exclusions, inclusions)
             hits = ranked or self._hits_by_id(queries, true_ids, exclusions, inclusions)
         if sample_weight is not None:
             sample_weight = tf.reshape(tf.convert_to_tensor(sample_weight), [-1])
         sound = tf.reduce_all(tf.math.is_finite(queries), axis=1)
         for metric, hit in zip(self._top_k_metrics, hits, strict=True):
-            metric.update_state(tf.cast(hit & sound, tf.float32), sample_weight=sample_weight)
+            metric.update_state(tf.where(sound, hit, 0.0), sample_weight=sample_weight)
 
     def _retrieve(
         self, queries: tf.Tensor, exclusions: Any, inclusions: Any
@@ -183,20 +189,17 @@ class FactorizedTopK(Factorized):
         exclusions: Any = None,
         inclusions: Any = None,
     ) -> list[tf.Tensor]:
-        """Returns for each k which queries have their own id among the k that are retrieved."""
+        """Returns for each k 1 where a query's own id is among the k that are retrieved, else 0."""
         scores, ids = self._retrieve(queries, exclusions, inclusions)
         self._check_ids(ids.dtype, true_ids.dtype)
         plain = exclusions is None and inclusions is None
         in_order = self._candidates.in_order and plain
         return _hits_by_id(scores, ids, true_ids[:, tf.newaxis], self._ks, in_order)
 
-    def _hits_by_rank(self, queries: tf.Tensor, true_ids: tf.Tensor) -> list[tf.Tensor] | None:
-        """Returns what `_hits_by_id` does, or None where scores cannot be counted instead.
-
-        How many candidates score higher or lower than the true one by more than rounding can do
-        decides nearly every query; those that rounding could decide are retrieved, and those
-        whose id several candidates have.
-        """
+    def _hits_by_rank(
+        self, queries: tf.Tensor, true_ids: tf.Tensor, exclusions: Any, inclusions: Any
+    ) -> list[tf.Tensor] | None:
+        """Returns hits by counting scores above the true candidate's, or None where it cannot."""
         if self._candidates.query_model is not None or not self._candidates.is_exact():
             return None
         dtype = self._candidates.identifier_dtype()
@@ -207,39 +210,92 @@ class FactorizedTopK(Factorized):
         if found is None:
             return None
         known, repeated = found[1] > 0, found[1] > 1
-        own, margin = _own_scores(queries, found[0])
-        limits = tf.stack([own + margin, own - margin - 1e-30], axis=1)
-        above, not_below = tf.unstack(self._candidates.count_higher(queries, limits), axis=1)
-        # The true candidate itself is among these, and what equals it, also where all is zero.
-        not_below -= 1
-        open_ = tf.reduce_any(tf.stack([(above < k) & (not_below >= k) for k in self._ks]), axis=0)
-        rows = tf.where((open_ | repeated) & known)
+        own, rounding = self._candidates.own_scores(queries, found[0])
+        counts = self._count(queries, own, rounding, exclusions, inclusions)
+        if counts is None:
+            return None
+        sound = known & tf.math.is_finite(own) & _is_allowed(true_ids, exclusions, inclusions)
+        hits = [tf.where(sound, _hit(counts[0], counts[1], k), 0.0) for k in self._ks]
+        rows = tf.where(repeated)
+        others = [None if x is None else tf.convert_to_tensor(x) for x in (exclusions, inclusions)]
 
         def retrieved() -> list[tf.Tensor]:
-            return self._hits_by_id(tf.gather(queries, rows[:, 0]), tf.gather(true_ids, rows[:, 0]))
+            some = (queries, true_ids, *others)
+            return self._hits_by_id(
+                *(None if x is None else tf.gather(x, rows[:, 0]) for x in some)
+            )
 
-        nothing = tf.zeros([0], tf.bool)
+        nothing = tf.zeros([0], tf.float32)
         again = tf.cond(tf.size(rows) > 0, retrieved, lambda: [nothing for _ in self._ks])
-        sure = [(not_below < k) & known for k in self._ks]
         return [
             tf.tensor_scatter_nd_update(hit, rows, new)
-            for hit, new in zip(sure, again, strict=True)
+            for hit, new in zip(hits, again, strict=True)
         ]
 
     def _hits_by_score(
         self, queries: tf.Tensor, positives: tf.Tensor, exclusions: Any, inclusions: Any
     ) -> list[tf.Tensor]:
-        """Returns for each k which queries have fewer than k better candidates than their own."""
-        own, margin = _own_scores(queries, positives)
-        limits = own + margin
-        higher = None
-        if exclusions is None and inclusions is None:
-            higher = self._candidates.count_higher(queries, limits)
-        if higher is None:
+        """Returns hits at each k by the score of each query with its own embedding."""
+        own, rounding = self._candidates.own_scores(queries, positives)
+        terms = tf.abs(tf.cast(queries, tf.float64) * tf.cast(positives, tf.float64))
+        dim = tf.cast(tf.shape(queries)[1], tf.float64)
+        of_encoder = ENCODER_ROUNDING * dim * tf.reduce_sum(terms, axis=1)
+        margin = tf.maximum(rounding, of_encoder)
+        counts = self._count(queries, own, margin, exclusions, inclusions)
+        if counts is None:
             scores, _ = self._retrieve(queries, exclusions, inclusions)
-            higher = tf.reduce_sum(tf.cast(scores > limits[:, tf.newaxis], tf.int32), axis=1)
+            # These are products in float32, which err by as much again.
+            scores, limit = tf.cast(scores, tf.float64), (own + 2 * margin)[:, tf.newaxis]
+            counts = [
+                tf.reduce_sum(tf.cast(which, tf.int32), axis=1)
+                for which in (scores > limit, scores >= limit - 4 * margin[:, tf.newaxis])
+            ]
         sound = tf.math.is_finite(own)
-        return [sound & (higher < k) for k in self._ks]
+        return [tf.where(sound, _hit(counts[0], counts[1], k), 0.0) for k in self._ks]
+
+    def _count(
+        self,
+        queries: tf.Tensor,
+        own: tf.Tensor,
+        margin: tf.Tensor,
+        exclusions: Any,
+        inclusions: Any,
+    ) -> list[tf.Tensor] | None:
+        """Returns how many candidates score above a margin around `own`, and how many not below.
+
+        Where the index cannot count, the result is None.
+        """
+        # Scores of zero tie although nothing is left of the margin then.
+        limits = tf.stack([own + margin, own - margin - 1e-300], axis=1)
+        others = inclusions if exclusions is None else exclusions
+        among = None if others is None else self._count_among(queries, limits, others)
+        if others is not None and among is None:
+            return None
+        counts = among if inclusions is not None else self._candidates.count_higher(queries, limits)
+        if counts is None:
+            return None
+        counts = counts if exclusions is None else counts - among
+        return tf.unstack(counts, axis=1)
+
+    def _count_among(
+        self, queries: tf.Tensor, limits: tf.Tensor, identifiers: Any
+    ) -> tf.Tensor | None:
+        """Returns how many of the candidates that each query names score higher than limits."""
+        identifiers = tf.convert_to_tensor(identifiers)
+        dtype = self._candidates.identifier_dtype()
+        if dtype is None or self._candidates.query_model is not None:
+            return None
+        inclusion.check_kind("ids", identifiers, dtype, f"FactorizedTopK '{self.name}'")
+        names, places = tf.unique(tf.reshape(identifiers, [-1]))
+        found = self._candidates.embeddings_of(names) if self._candidates.is_exact() else None
+        if found is None:
+            return None
+        places = tf.reshape(places, tf.shape(identifiers))
+        rows, allowed = inclusion.without_repeats(places, tf.gather(found[1] > 0, places))
+        vectors = tf.cast(tf.gather(found[0], rows), tf.float64)
+        scores = tf.einsum("qd,qnd->qn", tf.cast(queries, tf.float64), vectors)
+        higher = ~(scores[:, :, tf.newaxis] <= limits[:, tf.newaxis, :])
+        return tf.reduce_sum(tf.cast(allowed[:, :, tf.newaxis] & higher, tf.int32), axis=1)
 
     def _check_ids(self, of_candidates: Any, given: Any) -> None:
         of_candidates, given = tf.as_dtype(of_candidates), tf.as_dtype(given)
@@ -283,18 +339,33 @@ class FactorizedTopK(Factorized):
         return cls(**{**config, "candidates": candidates})
 
 
-def _own_scores(queries: tf.Tensor, positives: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the score of each query with its own candidate, and what rounding may add to it."""
-    terms = queries * positives
-    dim = tf.cast(tf.shape(queries)[1], tf.float32)
-    margin = ROUNDING * dim * tf.reduce_sum(tf.abs(terms), axis=1)
-    return tf.reduce_sum(terms, axis=1), margin
+def _hit(above: tf.Tensor, not_below: tf.Tensor, k: int) -> tf.Tensor:
+    """Returns 1 where the true candidate is among the `k` best, behind those that tie; else 0.
+
+    Args:
+        above: How many candidates score higher than the true one.
+        not_below: How many score higher or tie, the true one itself included if it is there.
+        k: How many are the best.
+    """
+    return tf.cast(tf.maximum(not_below, above + 1) <= k, tf.float32)
+
+
+def _is_allowed(true_ids: tf.Tensor, exclusions: Any, inclusions: Any) -> tf.Tensor:
+    """Returns for each query whether its own id is not excluded, or is included."""
+    others = inclusions if exclusions is None else exclusions
+    if others is None:
+        return tf.ones_like(true_ids, tf.bool)
+    others, own = tf.convert_to_tensor(others), true_ids[:, tf.newaxis]
+    if others.dtype != own.dtype:
+        others, own = tf.cast(others, tf.int64), tf.cast(own, tf.int64)
+    named = tf.reduce_any(others == own, axis=1)
+    return ~named if inclusions is None else named
 
 
 def _hits_by_id(
     scores: tf.Tensor, ids: tf.Tensor, true_ids: tf.Tensor, ks: Sequence[int], in_order: bool
 ) -> list[tf.Tensor]:
-    """Returns for each k which queries have their own id among the k best."""
+    """Returns for each k 1 where a query has its own id among the k best, else 0."""
     if ids.dtype != true_ids.dtype and tf.string not in (ids.dtype, true_ids.dtype):
         ids, true_ids = tf.cast(ids, tf.int64), tf.cast(true_ids, tf.int64)
     # An index may pad with NaN, and need not sort.
@@ -304,4 +375,5 @@ def _hits_by_id(
         scores = tf.where(padding, scores.dtype.min, scores)
         _, order = tf.math.top_k(scores, k=tf.shape(scores)[1])
         match = tf.gather(match, order, batch_dims=1)
-    return [tf.ensure_shape(tf.reduce_any(match[:, :k], axis=1), [None]) for k in ks]
+    match = tf.ensure_shape(match, [None, None])
+    return [tf.cast(tf.reduce_any(match[:, :k], axis=1), tf.float32) for k in ks]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import pathlib
-import platform
 from typing import Any
+
+from recs.ops.kernel_path import kernel_path
 
 BUNDLED = pathlib.Path(__file__).parent / "librecs_ops.so"
 
@@ -16,11 +17,15 @@ def ops() -> Any:
 
     A binary wheel carries a library for one TensorFlow release; it is used when it loads, and
     otherwise the op is built from the sources that the package carries.
+
+    Raises:
+        ValueError: the variable `RECS_KERNELS` cannot be followed; see `kernel_path`.
     """
     import tensorflow as tf
 
     from recs.ops import build
 
+    kernel_path()
     if BUNDLED.exists():
         try:
             return tf.load_op_library(str(BUNDLED))
@@ -33,23 +38,17 @@ def ops() -> Any:
 def suits_tensors() -> bool:
     """Returns whether the op's library is to be used where TensorFlow's ops could do as well.
 
-    That is where it can be built, has the processor's vector instructions (AVX2 or AVX-512; without
-    them TensorFlow's products are several times as fast), and no tensor is on another device.
+    That is where it can be built, its kernels use AVX2 or AVX-512 (without them TensorFlow's
+    products are several times as fast), and no tensor is on another device. See `kernel_path`.
     """
     import tensorflow as tf
 
     from recs.ops.build import BuildError
 
-    if not _has_avx2() or tf.config.list_logical_devices("GPU"):
+    if kernel_path() == "portable" or tf.config.list_logical_devices("GPU"):
         return False
     try:
         ops()
     except BuildError:
         return False
     return True
-
-
-def _has_avx2() -> bool:
-    features = pathlib.Path("/proc/cpuinfo")
-    known = not features.exists() or "avx2" in features.read_text().split()
-    return platform.machine() in ("x86_64", "AMD64") and known

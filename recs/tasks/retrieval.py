@@ -50,8 +50,9 @@ class Retrieval(Task):
         metrics: One or several `recs.metrics.Factorized`, over the whole corpus; slow, so leave
             them out in training with `compute_metrics=False`. They see the embeddings, so none
             of the steps above. Defaults to `None`, for none.
-        batch_metrics: Keras metrics of labels and scores after all the steps. Defaults to
-            `None`, for none.
+        batch_metrics: Keras metrics of labels and scores after all the steps. Scores are summed in
+            float64 for them, so that a candidate that is in the batch twice ties with itself on
+            every processor. Defaults to `None`, for none.
         loss_metrics: Keras metrics of the loss. Defaults to `None`, for none.
         temperature: float, positive, or `recs.layers.loss.Temperature`, to be learned. Below 1 it
             sharpens the softmax, above it flattens it. Defaults to `None`, which is 1.
@@ -284,7 +285,7 @@ class Retrieval(Task):
         """Returns the loss; only metrics of the batch and foreign losses need whole matrices."""
         own = self._loss is None or isinstance(self._loss, RetrievalLoss)
         if not own or batch_metrics:
-            labels, logits = rows.matrices()
+            labels, logits = rows.matrices(exact=bool(batch_metrics))
             for metric in batch_metrics:
                 metric.update_state(labels, logits, sample_weight=rows.weight)
             if not own:

@@ -1,6 +1,7 @@
 // The rules against the formulas of their papers, as Keras writes them, in double.
 #include "optimizers/row_optimizer.h"
 
+#include "kernels_here.h"
 #include "support.h"
 
 namespace recs::testing {
@@ -23,9 +24,9 @@ struct Rule {
 };
 
 // Updates a row `kSteps` times beside a formula, `rule(elements, gradients, t)` with t from one.
+// Returns the row.
 template <class Formula>
-void CheckRow(const Rule& rule, Formula formula) {
-  note = rule.name;
+std::vector<float> UpdatedRow(const Rule& rule, Formula formula) {
   Random random(rule.name.size());
   std::vector<Naive> naive(kDim);
   std::vector<float> w(kDim, 0.3f), slots(3 * kDim + 3), g(kDim);
@@ -53,6 +54,20 @@ void CheckRow(const Rule& rule, Formula formula) {
     optimizer->Update(g.data(), w.data(), slots.data(), kDim);
     for (int j = 0; j < kDim; ++j) CHECK_NEAR(w[j], naive[j].w, rule.tolerance);
     CHECK_EQ(slots[used], 77.0f);
+  }
+  return w;
+}
+
+// With every instruction set: the formula's values, and the same bits.
+template <class Formula>
+void CheckRow(const Rule& rule, Formula formula) {
+  std::vector<float> portable;
+  for (KernelPath path : PathsHere()) {
+    OnPath on(path);
+    note = rule.name + " " + NameOf(path);
+    const std::vector<float> row = UpdatedRow(rule, formula);
+    if (portable.empty()) portable = row;
+    CHECK(row == portable);
   }
 }
 
@@ -102,7 +117,7 @@ TEST(AdagradDecayFollowsItsFormula) {
 TEST(RowwiseAdagradFollowsItsFormula) {
   double a = 0.1;
   CheckRow({"rowwise_adagrad", {0.1f, 1e-8f}},
-           [&](std::vector<Naive>& row, const std::vector<double>& g, int) {
+           [a](std::vector<Naive>& row, const std::vector<double>& g, int) mutable {
              double squares = 0.0;
              for (double one : g) squares += one * one;
              a += squares / kDim;

@@ -1,6 +1,6 @@
 """Compiles the engine without TensorFlow, three times, and runs its own tests.
 
-Plain: the flags of the op, every processor's clones. ASan and UBSan: memory and overflow. TSan:
+Plain: the flags of the op. ASan and UBSan: memory and overflow. TSan:
 races. Objects stay in pytest's cache, named by what they are made of, so that an unchanged engine
 is not compiled again.
 """
@@ -22,8 +22,7 @@ from recs.ops import build
 HERE = pathlib.Path(__file__).parent
 SLOW = pytest.mark.slow
 
-# Multiversioned functions are chosen before a sanitizer is ready.
-SANITIZED = ("-O1", "-g1", "-DRECS_NO_MULTIVERSIONING", "-ffp-contract=off")
+SANITIZED = ("-O1", "-g1", "-ffp-contract=off")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recs.layers.factorized_top_k import IVF, BruteForce, Streaming, TopK
+from recs.layers.factorized_top_k import IVF, BruteForce, Streaming, TopK, top_k
 from recs.metrics import Factorized, FactorizedTopK
 
 
@@ -15,10 +15,14 @@ def _dataset(*parts, batch=7):
     return tf.data.Dataset.from_tensor_slices(parts if len(parts) > 1 else parts[0]).batch(batch)
 
 
-def _hits(queries, positives, corpus, k):
-    scores = queries.astype("float64") @ corpus.astype("float64").T
-    own = np.sum(queries.astype("float64") * positives, axis=1, keepdims=True)
-    return (np.sum(scores > own + 1e-9, axis=1) < k).mean()
+def _hits(queries, positives, corpus, k, left=None):
+    """Returns the share of queries with fewer than `k` others that score as high or higher."""
+    queries, positives, corpus = (x.astype("float64") for x in (queries, positives, corpus))
+    scores, own = queries @ corpus.T, np.sum(queries * positives, axis=1, keepdims=True)
+    margin = 1e-14 * np.abs(queries * positives).sum(axis=1, keepdims=True)
+    left = np.ones(scores.shape, bool) if left is None else left
+    # The true candidate itself is one of these.
+    return ((left & (scores >= own - margin)).sum(axis=1) <= k).mean()
 
 
 @pytest.mark.parametrize("index", [None, BruteForce, Streaming])
@@ -50,10 +54,79 @@ def test_real_differences_do_count():
     assert float(metric.result()[0]) == 0.5
 
 
-def test_ties_are_hits():
-    metric = FactorizedTopK(_dataset(np.ones((9, 2), "float32")), ks=(1,))
-    metric.update_state(np.ones((3, 2)), np.ones((3, 2)))
-    assert float(metric.result()[0]) == 1.0
+@pytest.mark.parametrize("by_id", [False, True])
+def test_embeddings_that_are_all_alike_are_no_hits(by_id):
+    metric = FactorizedTopK(_dataset(np.ones((8, 2), "float32")), ks=(1, 7, 8))
+    ids = np.array([0, 3, 7]) if by_id else None
+    metric.update_state(np.ones((3, 2)), np.ones((3, 2)), true_candidate_ids=ids)
+    assert [float(x) for x in metric.result()] == [0.0, 0.0, 1.0]
+
+
+def _with_ties(rng, kind):
+    """Returns queries, a corpus with many equal scores, and the row that each query chose."""
+    chosen = rng.integers(0, 200, 90)
+    if kind == "levels":  # sums are exact, and many are equal
+        corpus = rng.integers(-2, 3, (200, 6)).astype("float32")
+        return rng.integers(-2, 3, (90, 6)).astype("float32"), corpus, chosen
+    corpus = np.tile(rng.normal(size=(40, 24)), (5, 1))[rng.permutation(200)]
+    queries = corpus[chosen] * 0.3 + rng.normal(size=(90, 24))
+    if kind == "large norms":
+        queries, corpus = queries * 1e9, corpus * 1e8
+    if kind == "common part":  # scores of 1e8 that differ by 1
+        queries, corpus = queries + 1e4, corpus + 1e4
+    return queries.astype("float32"), corpus.astype("float32"), chosen
+
+
+@pytest.mark.parametrize(
+    ("index", "kind"),
+    [
+        *((BruteForce, kind) for kind in ("levels", "duplicates", "large norms", "common part")),
+        (Streaming, "duplicates"),
+    ],
+)
+@pytest.mark.parametrize("one_op", [True, False])
+def test_ties_do_not_depend_on_rounding_nor_on_the_order_of_the_catalogue(
+    rng, kind, index, one_op, monkeypatch
+):
+    monkeypatch.setattr(top_k, "suits_tensors", lambda: one_op)
+    monkeypatch.setattr("recs.layers.factorized_top_k.streaming.COLUMNS_AT_ONCE", 64)
+    queries, corpus, chosen = _with_ties(rng, kind)
+    names = rng.permutation(200) + 1000
+    left = np.ones((90, 200), bool)
+    others = np.argsort(rng.random((90, 200)), axis=1)[:, :20]
+    np.put_along_axis(left, others, False, axis=1)
+    left[np.arange(90), chosen] = True
+    others = np.where(others == chosen[:, None], -1, names[others])
+    for order in (np.arange(200), rng.permutation(200)):
+        source = index().index_from_dataset(_dataset(names[order], corpus[order], batch=23))
+        metrics = [FactorizedTopK(source, ks=(1, 5, 30)) for _ in range(3)]
+        own, ids = corpus[chosen], names[chosen]
+        metrics[0].update_state(queries, own, true_candidate_ids=ids)
+        metrics[1].update_state(queries, own, true_candidate_ids=ids, exclusions=others)
+        metrics[2].update_state(queries, own)
+        results = [[float(x) for x in metric.result()] for metric in metrics]
+        want = [_hits(queries, own, corpus, k) for k in (1, 5, 30)]
+        np.testing.assert_allclose(results[0], want, rtol=1e-6)
+        want_left = [_hits(queries, own, corpus, k, left) for k in (1, 5, 30)]
+        np.testing.assert_allclose(results[1], want_left, rtol=1e-6)
+        if kind != "common part":  # without ids, more is within an encoder's rounding
+            np.testing.assert_allclose(results[2], want, rtol=1e-6)
+
+
+class Nearest(BruteForce):
+    def _compute_score(self, queries, candidates):
+        return -tf.reduce_sum((queries[:, None] - candidates[None]) ** 2, axis=2)
+
+
+def test_the_true_candidate_has_the_score_of_the_index(rng):
+    corpus = rng.normal(size=(50, 3)).astype("float32")
+    chosen = rng.integers(0, 50, 40)
+    queries = corpus[chosen] + 0.3 * rng.normal(size=(40, 3)).astype("float32")
+    distances = np.square(queries[:, None].astype("float64") - corpus[None]).sum(axis=2)
+    rank = (distances < distances[np.arange(40), chosen][:, None] - 1e-9).sum(axis=1)
+    metric = FactorizedTopK(Nearest().index(corpus), ks=(1, 3))
+    metric.update_state(queries, corpus[chosen])
+    np.testing.assert_allclose(metric.result(), [(rank < 1).mean(), (rank < 3).mean()], rtol=1e-6)
 
 
 def test_positive_outside_of_the_corpus():
@@ -183,7 +256,7 @@ def test_ids_of_another_kind_than_the_candidates_are_refused():
 @pytest.mark.parametrize("levels", [2, 1000])
 @pytest.mark.parametrize("kind", ["int64", "string", "twice"])
 @pytest.mark.parametrize("index", [BruteForce, Streaming])
-def test_ids_hit_as_they_are_retrieved_in_ties_and_repeats_too(
+def test_ids_hit_by_rank_and_as_they_are_retrieved_where_several_have_one(
     rng, levels, kind, index, monkeypatch
 ):
     monkeypatch.setattr("recs.layers.factorized_top_k.streaming.COLUMNS_AT_ONCE", 32)
@@ -195,8 +268,13 @@ def test_ids_hit_as_they_are_retrieved_in_ties_and_repeats_too(
     source = index().index_from_dataset(_dataset(kept, corpus))
     metric = FactorizedTopK(source, ks=(1, 4, 30))
     metric.update_state(queries, np.zeros((60, 2)), true_candidate_ids=asked)
-    order = np.argsort(-(queries @ corpus.T), axis=1, kind="stable")
+    scores = queries @ corpus.T
+    order = np.argsort(-scores, axis=1, kind="stable")
     want = [(names[order[:, :k]] == chosen[:, None]).any(axis=1).mean() for k in (1, 4, 30)]
+    if kind != "twice":
+        rows = chosen[:55] // 3
+        known = [_hits(queries[:55], corpus[rows], corpus, k) for k in (1, 4, 30)]
+        want = np.array(known) * 55 / 60
     np.testing.assert_allclose(metric.result(), want, rtol=1e-6)
 
 

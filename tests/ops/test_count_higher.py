@@ -44,6 +44,22 @@ def test_an_index_counts_with_it_or_without(given, one_op, monkeypatch):
     assert ("RecsCountHigher" in types) == one_op
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e18, 1e-21])
+def test_counts_are_those_of_double_precision(rng, scale):
+    # Every candidate is there five times, and each limit is the score of one, or next to it.
+    candidates = np.tile(rng.normal(size=(30, 40)), (5, 1))[rng.permutation(150)]
+    candidates = (candidates * scale).astype("float32")
+    queries = (rng.normal(size=(100, 40)) * scale).astype("float32")
+    scores = queries.astype("float64") @ candidates.astype("float64").T
+    size = np.abs(queries.astype("float64")) @ np.abs(candidates.astype("float64")).T
+    own = np.stack([np.arange(100), rng.integers(0, 150, 100)])
+    step = 1e-13 * size[tuple(own)]
+    limits = np.stack([scores[tuple(own)] + step, scores[tuple(own)] - step], axis=1)
+    want = (scores[:, :, None] > limits[:, None, :]).sum(axis=1)
+    assert (want[:, 1] - want[:, 0] >= 5).all()
+    np.testing.assert_array_equal(count_higher(queries, candidates, tf.constant(limits)), want)
+
+
 def test_wrong_shapes(given):
     queries, candidates, limits = given
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"must be matrices.*of as many colum"):

@@ -26,11 +26,15 @@ def _corpus(seed: int, ids: str) -> dict[str, np.ndarray]:
         "weight": rng.random(queries).astype("float32"),
     }
     arrays["queries"] += 0.6 * arrays["candidates"][positive]
-    # Sixteenths: every product and sum is exact, so that both sides rank alike. TFRS counts the
-    # positive's own copy against it when rounding makes the copy's score higher.
+    # Sixty-fourths: every product and sum is exact, so that both sides rank alike. TFRS counts the
+    # positive's own copy against it when rounding makes the copy's score higher. Without ties, in
+    # which TFRS takes any candidate for a hit.
     for name in ("queries", "candidates"):
-        arrays[name] = np.round(arrays[name] * 16) / 16
+        arrays[name] = np.round(arrays[name] * 64) / 64
     arrays["positives"] = arrays["candidates"][positive]
+    scores = arrays["queries"] @ arrays["candidates"].T
+    own = np.sum(arrays["queries"] * arrays["positives"], axis=1, keepdims=True)
+    assert ((scores == own).sum(axis=1) == 1).all()
     if ids != "none":
         kind = {"int": "int64", "str": str}[ids]
         arrays["ids"] = names.astype(kind)

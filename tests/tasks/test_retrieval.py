@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from recs.losses.functional.in_batch_rows import Rows
 from recs.metrics import FactorizedTopK
 from recs.tasks import Retrieval
 
@@ -170,6 +171,30 @@ def test_errors(pair):
         Retrieval()(pair[1], pair[0])
     with pytest.raises(ValueError, match="`num_hard_negatives` must be an integer"):
         Retrieval(num_hard_negatives=1.5)
+
+
+class Seen(keras.metrics.Metric):
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.labels, self.scores = y_true.numpy(), y_pred.numpy()
+
+    def result(self):
+        return 0.0
+
+
+def test_scores_of_equal_candidates_are_equal_in_batch_metrics(rng):
+    # Every candidate is there three times; a float32 product rounds them by where they stand.
+    candidates = np.tile(rng.normal(size=(7, 50)), (3, 1)).astype("float32")
+    queries = rng.normal(size=(21, 50)).astype("float32")
+    exact = (queries.astype("float64") @ candidates.astype("float64").T).astype("float32")
+    seen = Seen()
+    Retrieval(batch_metrics=[seen])(queries, candidates)
+    np.testing.assert_allclose(seen.scores, exact, rtol=1e-6)
+    np.testing.assert_array_equal(seen.scores[:, :7], seen.scores[:, 7:14])
+    np.testing.assert_array_equal(seen.scores[:, :7], seen.scores[:, 14:])
+    # Where the positive is a column of its own, it has the score that it has among the others.
+    rows = Rows(*map(tf.constant, (queries, candidates, candidates)), in_batch=False)
+    _, scores = rows.matrices(exact=True)
+    np.testing.assert_array_equal(scores.numpy()[:, 0], np.diagonal(scores.numpy()[:, 1:]))
 
 
 def test_config_gives_back_every_argument():

@@ -154,7 +154,7 @@ def count_rows_above(
     size = tf.clip_by_value(2**21 // tf.maximum(queries, 1), 1, 2**23)
 
     def add(first: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        scores = tf.cast(score(candidates[first : first + size]), tf.float32)
+        scores = tf.cast(score(candidates[first : first + size]), limits.dtype)
         return first + size, count + count_above(scores, limits)
 
     start = (tf.constant(0), tf.zeros_like(limits, tf.int32))

@@ -22,9 +22,9 @@ class BruteForce(TopK):
 
     A matrix product and a top-k, some candidates at a time: fast up to a few million candidates,
     exact, and in 32 MB beside the candidates, whatever their number. Of equal scores the candidate
-    that was given first comes first. Identifiers need not be unique, but exclusions and inclusions
-    want them so: of equal ones only the first can be included, and an excluded one may push others
-    out.
+    that was given first comes first; scores that differ only by float32's rounding come in any
+    order. Identifiers need not be unique, but exclusions and inclusions want them so: of equal ones
+    only the first can be included, and an excluded one may push others out.
 
     State: candidates (float32) and identifiers (any dtype, strings included) are saved by
     `.keras` files, `save_weights`, `tf.train.Checkpoint` and exports, and restored whatever the
@@ -144,7 +144,7 @@ class BruteForce(TopK):
 
     def count_higher(self, queries: Any, limits: Any) -> tf.Tensor | None:
         """Returns how many candidates score higher than limits; see `TopK.count_higher`."""
-        candidates, limits = self._candidates.read_value(), tf.cast(limits, tf.float32)
+        candidates = self._candidates.read_value()
         return self._count_rows_above(self._embed(queries), candidates, limits)
 
     def embeddings_of(self, identifiers: Any) -> tuple[tf.Tensor, tf.Tensor] | None:

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from recs.errors import explain
+from recs.layers.factorized_top_k.best import best_rows
 from recs.layers.factorized_top_k.brute_force import BruteForce, growing
 from recs.layers.factorized_top_k.clusters import find_clusters
 from recs.layers.factorized_top_k.inclusion import smaller
@@ -155,14 +156,18 @@ class IVF(BruteForce):
         self._check_indexed()
         k = self._k if k is None else k
         embedded = self._check_k(self._embed(queries), k, self.num_candidates())
+        best, rows = self._search(embedded, k, probes)
+        return best, self._identifiers_of(rows)
+
+    def _search(self, embedded: tf.Tensor, k: Any, probes: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the scores and rows of the best candidates of the lists that look best."""
         centres = self._centres.read_value()
         probes = smaller(self.probes if probes is None else probes, tf.shape(centres)[0])
         _, lists = tf.math.top_k(self._compute_score(embedded, centres), k=probes)
         longest = tf.reduce_max(self._lengths.read_value())
         floats = probes * longest * tf.shape(embedded)[1]
         at_once = tf.maximum(AT_ONCE // tf.maximum(floats, 1), 1)
-        best, rows = self._scan_some(embedded, lists, longest, k, at_once)
-        return best, self._identifiers_of(rows)
+        return self._scan_some(embedded, lists, longest, k, at_once)
 
     def _scan_some(
         self, queries: tf.Tensor, lists: tf.Tensor, longest: tf.Tensor, k: Any, at_once: tf.Tensor
@@ -216,12 +221,27 @@ class IVF(BruteForce):
             k: int. Defaults to `None`, which is the constructor's.
             probes: int. Defaults to `None`, which is the constructor's.
         """
+        self._check_indexed()
         k = self._k if k is None else k
-        limit = super().call(queries, k)[0][:, -1:]
-        scores, _ = self(queries, k=k, probes=probes)
-        # By scores, since of equal ones any may be found; those of two ways differ in rounding.
-        near = 1e-5 * tf.maximum(tf.abs(limit), 1e-30)
-        return float(tf.reduce_mean(tf.cast(scores >= limit - near, tf.float32)))
+        embedded = self._check_k(self._embed(queries), k, self.num_candidates())
+        candidates = self._candidates.read_value()
+        _, exact = best_rows(self._compute_score, embedded, candidates, k)
+        scores, found = self._search(embedded, k, probes)
+        # By scores, since of equal ones any may be found, and in double precision.
+        wide = tf.cast(embedded, tf.float64)
+        of_exact, of_found = (
+            tf.einsum("qd,qnd->qn", wide, tf.cast(tf.gather(candidates, rows), tf.float64))
+            for rows in (exact, found)
+        )
+        size = tf.norm(wide, axis=1) * tf.cast(
+            tf.reduce_max(tf.norm(candidates, axis=1)), wide.dtype
+        )
+        rounding = 2.0**-51 * tf.cast(tf.shape(wide)[1], wide.dtype) * size
+        limit = tf.reduce_min(of_exact, axis=1) - rounding
+        there = scores > scores.dtype.min
+        return float(
+            tf.reduce_mean(tf.cast(there & (of_found >= limit[:, tf.newaxis]), tf.float32))
+        )
 
     def choose_probes(self, queries: Any, recall: float = 0.95, k: int | None = None) -> int:
         """Takes the fewest probes that find a part of the best candidates, and returns them.

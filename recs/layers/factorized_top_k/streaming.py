@@ -152,7 +152,7 @@ class Streaming(TopK):
         dataset = self._source.dataset
         if dataset is None:
             raise self._not_indexed()
-        queries, limits = self._embed(queries), tf.cast(limits, tf.float32)
+        queries, limits = self._embed(queries), tf.convert_to_tensor(limits)
 
         def count(*batch: tf.Tensor) -> tf.Tensor:
             rows = tf.cast(batch[-1], queries.dtype)

@@ -115,22 +115,57 @@ class TopK(keras.Model, abc.ABC):
     def count_higher(self, queries: Any, limits: Any) -> Any:
         """Returns how many candidates score higher than limits, int32 of their shape, or None.
 
-        A score of NaN counts as higher. An index that does not score every candidate returns None.
+        Scores are compared in double precision, unless a subclass computes its own. A score of NaN
+        counts as higher. An index that does not score every candidate returns None.
 
         Args:
             queries: Embeddings, or features when there is a query model.
-            limits: `(batch,)`, or `(batch, limits)` with a known number of limits.
+            limits: `(batch,)`, or `(batch, limits)` with a known number of limits, float64.
         """
         del queries, limits
+
+    def own_scores(self, queries: tf.Tensor, candidates: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the score of each query with its own candidate, and what rounding may change.
+
+        They compare with what `count_higher` counts: another score that lies within the second of
+        the first is a tie.
+
+        Args:
+            queries: `(batch, dim)` embeddings.
+            candidates: `(batch, dim)` embeddings.
+
+        Returns:
+            Two tensors of float64, `(batch,)` each.
+        """
+        if type(self)._compute_score is not TopK._compute_score:
+
+            def of_pair(pair: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+                scores = self._compute_score(pair[0][tf.newaxis], pair[1][tf.newaxis])
+                return tf.cast(tf.reshape(scores, []), tf.float64)
+
+            own = tf.map_fn(of_pair, (queries, candidates), fn_output_signature=tf.float64)
+            return own, 2.0**-23 * tf.cast(tf.shape(queries)[1], tf.float64) * tf.abs(own)
+        terms = tf.cast(queries, tf.float64) * tf.cast(candidates, tf.float64)
+        dim = tf.cast(tf.shape(queries)[1], tf.float64)
+        # Two sums in double precision, in any order, differ by no more.
+        rounding = 2.0**-52 * dim * tf.reduce_sum(tf.abs(terms), axis=1)
+        return tf.reduce_sum(terms, axis=1), rounding
 
     def _count_rows_above(
         self, queries: tf.Tensor, candidates: tf.Tensor, limits: tf.Tensor
     ) -> tf.Tensor:
         """Returns how many of some candidates score above limits; in one op where that is right."""
-        plain = type(self)._compute_score is TopK._compute_score
-        if plain and queries.dtype == candidates.dtype == tf.float32 and suits_tensors():
+        limits = tf.cast(limits, tf.float64)
+        if type(self)._compute_score is not TopK._compute_score:
+            return count_rows_above(lambda c: self._compute_score(queries, c), candidates, limits)
+        if queries.dtype == candidates.dtype == tf.float32 and suits_tensors():
             return count_higher(queries, candidates, limits)
-        return count_rows_above(lambda some: self._compute_score(queries, some), candidates, limits)
+        wide = tf.cast(queries, tf.float64)
+
+        def score(some: tf.Tensor) -> tf.Tensor:
+            return tf.matmul(wide, tf.cast(some, tf.float64), transpose_b=True)
+
+        return count_rows_above(score, candidates, limits)
 
     def embeddings_of(self, identifiers: Any) -> Any:
         """Returns embeddings of candidates `(n, dim)` and how many have each identifier, or None.

@@ -98,11 +98,25 @@ class Rows:
         """
         return self._sum(functools.partial(_scores_chunk, loss), with_gradient, {})
 
-    def matrices(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns one-hot labels and logits after all the steps, of the whole batch."""
+    def matrices(self, exact: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns one-hot labels and logits after all the steps, of the whole batch.
+
+        Args:
+            exact: Whether scores are summed in float64 and then rounded, so that equal candidates
+                have equal scores whatever the processor, as metrics need. Defaults to `False`.
+        """
+        if exact:
+            wide = [tf.cast(x, tf.float64) for x in (self.queries, self.own, self.negatives)]
+            more = None if self.explicit is None else tf.cast(self.explicit, tf.float64)
+            rows = dict(zip(("queries", "own", "negatives"), wide, strict=True), explicit=more)
+            return dataclasses.replace(self, **rows)._matrices(self.queries.dtype)
+        return self._matrices(self.queries.dtype)
+
+    def _matrices(self, dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns labels and logits of a dtype, to which the scores are rounded first."""
         of_rows, of_all = self._parts({})
         part = {**of_rows, **of_all}
-        logits = in_batch.scores(self.queries, self.negatives)
+        logits = tf.cast(in_batch.scores(self.queries, self.negatives), dtype)
         if self.log_probability is not None:
             logits = logits - self.log_probability[1]
         labels = tf.zeros_like(logits)
@@ -115,21 +129,23 @@ class Rows:
         stays = labels > 0 if self.mask is None else (labels > 0) & _all_columns(self.mask, logits)
         logits = logits if kept is None else tf.where(kept | stays, logits, low)
         if not self.in_batch:
-            positive = self._positive()[:, tf.newaxis]
+            positive = self._positive(dtype)[:, tf.newaxis]
             logits = tf.concat([positive, logits], axis=1)
             labels = tf.concat([tf.ones_like(positive), labels], axis=1)
         logits, labels = self._mined(logits, labels, low)
         if self.explicit is None:
             return labels, logits
         scores, kept = _explicit_scores(part)
+        scores = tf.cast(scores, dtype)
         if self.explicit_log_probability is not None:
             scores = scores - self.explicit_log_probability
         scores = scores if kept is None else tf.where(kept, scores, low)
         labels = tf.concat([labels, tf.zeros_like(scores)], axis=1)
         return labels, tf.concat([logits, scores], axis=1)
 
-    def _positive(self) -> tf.Tensor:
+    def _positive(self, dtype: tf.DType | None = None) -> tf.Tensor:
         positive = in_batch.own_scores(self.queries, self.own)
+        positive = positive if dtype is None else tf.cast(positive, dtype)
         return positive if self.log_probability is None else positive - self.log_probability[0]
 
     def _mined(

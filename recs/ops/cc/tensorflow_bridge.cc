@@ -14,6 +14,7 @@
 #include "kernels/find.cc"
 #include "kernels/find_or_insert.cc"
 #include "kernels/inspect.cc"
+#include "kernels/kernel_path.cc"
 #include "kernels/policy_attrs.cc"
 #include "kernels/recent.cc"
 #include "kernels/records.cc"

@@ -4,6 +4,7 @@
 #include <new>
 #include <vector>
 
+#include "kernels/kernel_path.h"
 #include "kernels/table_kernel.h"
 
 namespace recs {
@@ -13,7 +14,9 @@ using tensorflow::Tensor;
 
 class CountHigherKernel final : public tensorflow::OpKernel {
  public:
-  using OpKernel::OpKernel;
+  explicit CountHigherKernel(tensorflow::OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, CheckKernelPath());
+  }
 
   void Compute(tensorflow::OpKernelContext* context) override {
     try {
@@ -42,12 +45,12 @@ class CountHigherKernel final : public tensorflow::OpKernel {
     problem.rows = queries.dim_size(0);
     problem.columns = candidates.dim_size(0);
     problem.dim = queries.dim_size(1);
-    problem.limits = limits.flat<float>().data();
+    problem.limits = limits.flat<double>().data();
     problem.limits_of_row = limits.dim_size(1);
     Tensor* counts = nullptr;
     RECS_RETURN_IF_ERROR(context->allocate_output(0, limits.shape(), &counts));
     TeamExecutor executor = DeviceThreads(context);
-    scores::CountHigher(problem, scores::BestKernels(), executor, counts->flat<int64_t>().data());
+    scores::CountHigher(problem, scores::ActiveKernels(), executor, counts->flat<int64_t>().data());
     return absl::OkStatus();
   }
 };

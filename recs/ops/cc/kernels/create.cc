@@ -2,6 +2,7 @@
 //
 // A session runs the node anew with every request. There the table of `shared_name` is made once
 // and lives as long as the session.
+#include "kernels/kernel_path.h"
 #include "kernels/policy_attrs.h"
 #include "kernels/record_kernel.h"
 
@@ -13,6 +14,7 @@ class CreateKernel : public tensorflow::OpKernel {
   explicit CreateKernel(tensorflow::OpKernelConstruction* context) : OpKernel(context) {
     int kind = 0;
     int64_t seed = 0;
+    OP_REQUIRES_OK(context, CheckKernelPath());
     OP_REQUIRES_OK(context, context->GetAttr("key_dtype", &key_dtype_));
     OP_REQUIRES_OK(context, context->GetAttr("dim", &options_.dim));
     OP_REQUIRES_OK(context, context->GetAttr("initializer", &kind));

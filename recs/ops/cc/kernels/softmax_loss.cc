@@ -3,6 +3,7 @@
 
 #include <new>
 
+#include "kernels/kernel_path.h"
 #include "kernels/table_kernel.h"
 
 namespace recs {
@@ -14,6 +15,7 @@ using tensorflow::TensorShape;
 class SoftmaxLossKernel final : public tensorflow::OpKernel {
  public:
   explicit SoftmaxLossKernel(tensorflow::OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, CheckKernelPath());
     OP_REQUIRES_OK(context, context->GetAttr("with_gradient", &with_gradient_));
     OP_REQUIRES_OK(context, context->GetAttr("without_diagonal", &without_diagonal_));
     OP_REQUIRES_OK(context, context->GetAttr("lowest", &lowest_));
@@ -53,7 +55,7 @@ class SoftmaxLossKernel final : public tensorflow::OpKernel {
       if (problem.bias != nullptr) solution.d_bias = outputs[4]->flat<float>().data();
     }
     TeamExecutor executor = DeviceThreads(context);
-    scores::Solve(problem, scores::BestKernels(), executor, solution);
+    scores::Solve(problem, scores::ActiveKernels(), executor, solution);
     return absl::OkStatus();
   }
 

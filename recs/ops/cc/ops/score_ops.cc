@@ -43,12 +43,18 @@ REGISTER_OP("RecsSoftmaxLoss")
 REGISTER_OP("RecsCountHigher")
     .Input("queries: float")
     .Input("candidates: float")
-    .Input("limits: float")
+    .Input("limits: double")
     .Output("counts: int64")
     .SetShapeFn([](InferenceContext* c) {
       c->set_output(0, c->input(2));
       return absl::OkStatus();
     });
+
+// Which instructions the kernels use; an error where RECS_KERNELS cannot be followed.
+REGISTER_OP("RecsKernelPath").Output("path: string").SetIsStateful().SetShapeFn([](InferenceContext* c) {
+  c->set_output(0, c->Scalar());
+  return absl::OkStatus();
+});
 
 }  // namespace
 }  // namespace recs

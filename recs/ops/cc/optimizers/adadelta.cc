@@ -7,9 +7,9 @@
 namespace recs {
 namespace {
 
-RECS_MULTIVERSIONED void Step(const float* g, float lr, float rho, float one_minus_rho,
-                              float epsilon, float* __restrict w, float* __restrict a,
-                              float* __restrict d, int dim) {
+RECS_KERNEL_BODY void StepBody(const float* g, float lr, float rho, float one_minus_rho,
+                               float epsilon, float* __restrict w, float* __restrict a,
+                               float* __restrict d, int dim) {
   for (int j = 0; j < dim; ++j) {
     a[j] = rho * a[j] + one_minus_rho * (g[j] * g[j]);
     const float x = -(std::sqrt(d[j] + epsilon) * g[j] / std::sqrt(a[j] + epsilon));
@@ -17,6 +17,7 @@ RECS_MULTIVERSIONED void Step(const float* g, float lr, float rho, float one_min
     w[j] += lr * x;
   }
 }
+constexpr Kernel<StepBody> Step;
 
 }  // namespace
 

@@ -7,13 +7,14 @@
 namespace recs {
 namespace {
 
-RECS_MULTIVERSIONED void Step(const float* g, float lr, float epsilon, float* w, float* a,
-                              int dim) {
+RECS_KERNEL_BODY void StepBody(const float* g, float lr, float epsilon, float* w, float* a,
+                               int dim) {
   for (int j = 0; j < dim; ++j) {
     a[j] += g[j] * g[j];
     w[j] -= lr * g[j] / std::sqrt(a[j] + epsilon);
   }
 }
+constexpr Kernel<StepBody> Step;
 
 }  // namespace
 

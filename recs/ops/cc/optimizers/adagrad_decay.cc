@@ -8,14 +8,15 @@
 namespace recs {
 namespace {
 
-RECS_MULTIVERSIONED void Step(const float* g, float lr, float decay, float floor, float epsilon,
-                              float* __restrict w, float* __restrict a, int dim) {
+RECS_KERNEL_BODY void StepBody(const float* g, float lr, float decay, float floor, float epsilon,
+                               float* __restrict w, float* __restrict a, int dim) {
   for (int j = 0; j < dim; ++j) {
     const float decayed = decay * a[j];
     a[j] = (decayed < floor ? floor : decayed) + g[j] * g[j];
     w[j] -= lr * g[j] / std::sqrt(a[j] + epsilon);
   }
 }
+constexpr Kernel<StepBody> Step;
 
 }  // namespace
 

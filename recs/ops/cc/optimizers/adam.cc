@@ -6,15 +6,23 @@
 #include "table/row_kernels.h"
 
 namespace recs {
+namespace {
 
-RECS_MULTIVERSIONED void AdamStep(const float* g, float one_minus_beta_1, float one_minus_beta_2,
-                                  float alpha, float epsilon, float* __restrict w,
-                                  float* __restrict m, float* __restrict v, int dim) {
+RECS_KERNEL_BODY void AdamStepBody(const float* g, float one_minus_beta_1, float one_minus_beta_2,
+                                   float alpha, float epsilon, float* __restrict w,
+                                   float* __restrict m, float* __restrict v, int dim) {
   for (int j = 0; j < dim; ++j) {
     m[j] += (g[j] - m[j]) * one_minus_beta_1;
     v[j] += (g[j] * g[j] - v[j]) * one_minus_beta_2;
     w[j] -= m[j] * alpha / (std::sqrt(v[j]) + epsilon);
   }
+}
+
+}  // namespace
+
+void AdamStep(const float* g, float one_minus_beta_1, float one_minus_beta_2, float alpha,
+              float epsilon, float* w, float* m, float* v, int dim) {
+  Kernel<AdamStepBody>::Run(g, one_minus_beta_1, one_minus_beta_2, alpha, epsilon, w, m, v, dim);
 }
 
 Adam::Adam(const OptimizerSpec& spec)

@@ -7,9 +7,9 @@
 namespace recs {
 namespace {
 
-RECS_MULTIVERSIONED void Step(const float* g, float one_minus_beta_1, float beta_2, float lr,
-                              float correction, float epsilon, float* __restrict w,
-                              float* __restrict m, float* __restrict u, int dim) {
+RECS_KERNEL_BODY void StepBody(const float* g, float one_minus_beta_1, float beta_2, float lr,
+                               float correction, float epsilon, float* __restrict w,
+                               float* __restrict m, float* __restrict u, int dim) {
   for (int j = 0; j < dim; ++j) {
     m[j] += (g[j] - m[j]) * one_minus_beta_1;
     const float before = beta_2 * u[j];
@@ -18,6 +18,7 @@ RECS_MULTIVERSIONED void Step(const float* g, float one_minus_beta_1, float beta
     w[j] -= lr * m[j] / (correction * (u[j] + epsilon));
   }
 }
+constexpr Kernel<StepBody> Step;
 
 }  // namespace
 

@@ -7,10 +7,9 @@
 namespace recs {
 namespace {
 
-RECS_MULTIVERSIONED void Step(const float* g, float one_minus_beta_1, float one_minus_beta_2,
-                              float alpha, float epsilon, float* __restrict w,
-                              float* __restrict m, float* __restrict v, float* __restrict h,
-                              int dim) {
+RECS_KERNEL_BODY void StepBody(const float* g, float one_minus_beta_1, float one_minus_beta_2,
+                               float alpha, float epsilon, float* __restrict w, float* __restrict m,
+                               float* __restrict v, float* __restrict h, int dim) {
   for (int j = 0; j < dim; ++j) {
     m[j] += (g[j] - m[j]) * one_minus_beta_1;
     v[j] += (g[j] * g[j] - v[j]) * one_minus_beta_2;
@@ -18,6 +17,7 @@ RECS_MULTIVERSIONED void Step(const float* g, float one_minus_beta_1, float one_
     w[j] -= m[j] * alpha / (std::sqrt(h[j]) + epsilon);
   }
 }
+constexpr Kernel<StepBody> Step;
 
 }  // namespace
 

@@ -8,8 +8,8 @@ namespace recs {
 namespace {
 
 // A power of a half, the default, is a square root, which vectors have; `std::pow` they do not.
-RECS_MULTIVERSIONED void AccumulateRoot(const float* g, FtrlConstants c, const float* w,
-                                        float* __restrict a, float* __restrict z, int dim) {
+RECS_KERNEL_BODY void AccumulateRoot(const float* g, FtrlConstants c, const float* w,
+                                     float* __restrict a, float* __restrict z, int dim) {
   for (int j = 0; j < dim; ++j) {
     const float sum = a[j] + g[j] * g[j];
     z[j] += g[j] + c.two_l2_shrinkage * w[j] -
@@ -33,8 +33,8 @@ inline float Shrunk(float z, float l1) {
   return (low > l1 ? l1 : low) - z;
 }
 
-RECS_MULTIVERSIONED void SolveRoot(FtrlConstants c, float factor, const float* a, const float* z,
-                                   float* __restrict w, int dim) {
+RECS_KERNEL_BODY void SolveRoot(FtrlConstants c, float factor, const float* a, const float* z,
+                                float* __restrict w, int dim) {
   for (int j = 0; j < dim; ++j) {
     const float divisor = std::sqrt(a[j]) / c.learning_rate + c.two_l2;
     const float solved = factor * Shrunk(z[j], c.l1) / divisor;
@@ -61,13 +61,14 @@ FtrlConstants::FtrlConstants(const OptimizerSpec& spec)
 
 void FtrlAccumulate(const float* g, const FtrlConstants& constants, const float* w, float* a,
                     float* z, int dim) {
-  const auto accumulate = constants.power == 0.5f ? AccumulateRoot : AccumulatePower;
+  const auto accumulate =
+      constants.power == 0.5f ? Kernel<AccumulateRoot>::Run : AccumulatePower;
   accumulate(g, constants, w, a, z, dim);
 }
 
 void FtrlSolve(const FtrlConstants& constants, float factor, const float* a, const float* z,
                float* w, int dim) {
-  const auto solve = constants.power == 0.5f ? SolveRoot : SolvePower;
+  const auto solve = constants.power == 0.5f ? Kernel<SolveRoot>::Run : SolvePower;
   solve(constants, factor, a, z, w, dim);
 }
 

@@ -9,12 +9,13 @@ namespace recs {
 namespace {
 
 // clip(z, -l1, l1) - z
-RECS_MULTIVERSIONED void Shrink(const float* z, float l1, float* __restrict shrunk, int dim) {
+RECS_KERNEL_BODY void ShrinkBody(const float* z, float l1, float* __restrict shrunk, int dim) {
   for (int j = 0; j < dim; ++j) {
     const float low = z[j] < -l1 ? -l1 : z[j];
     shrunk[j] = (low > l1 ? l1 : low) - z[j];
   }
 }
+constexpr Kernel<ShrinkBody> Shrink;
 
 }  // namespace
 

@@ -5,9 +5,9 @@
 namespace recs {
 namespace {
 
-RECS_MULTIVERSIONED void Step(const float* g, float lr, float beta_1, float one_minus_beta_1,
-                              float beta_2, float one_minus_beta_2, float* __restrict w,
-                              float* __restrict m, int dim) {
+RECS_KERNEL_BODY void StepBody(const float* g, float lr, float beta_1, float one_minus_beta_1,
+                               float beta_2, float one_minus_beta_2, float* __restrict w,
+                               float* __restrict m, int dim) {
   for (int j = 0; j < dim; ++j) {
     const float direction = m[j] * beta_1 + g[j] * one_minus_beta_1;
     const float up = direction > 0.0f ? lr : 0.0f;
@@ -16,6 +16,7 @@ RECS_MULTIVERSIONED void Step(const float* g, float lr, float beta_1, float one_
     m[j] = m[j] * beta_2 + g[j] * one_minus_beta_2;
   }
 }
+constexpr Kernel<StepBody> Step;
 
 }  // namespace
 

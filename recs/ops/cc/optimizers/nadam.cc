@@ -25,10 +25,10 @@ double ProductTo(double beta_1, int64_t t) {
   return product * std::pow(beta_1, static_cast<double>(t - varying));
 }
 
-RECS_MULTIVERSIONED void Step(const float* g, float one_minus_beta_1, float one_minus_beta_2,
-                              float of_moment, float of_gradient, float correction, float lr,
-                              float epsilon, float* __restrict w, float* __restrict m,
-                              float* __restrict v, int dim) {
+RECS_KERNEL_BODY void StepBody(const float* g, float one_minus_beta_1, float one_minus_beta_2,
+                               float of_moment, float of_gradient, float correction, float lr,
+                               float epsilon, float* __restrict w, float* __restrict m,
+                               float* __restrict v, int dim) {
   for (int j = 0; j < dim; ++j) {
     m[j] += (g[j] - m[j]) * one_minus_beta_1;
     v[j] += (g[j] * g[j] - v[j]) * one_minus_beta_2;
@@ -36,6 +36,7 @@ RECS_MULTIVERSIONED void Step(const float* g, float one_minus_beta_1, float one_
     w[j] -= ahead * lr / (std::sqrt(v[j] / correction) + epsilon);
   }
 }
+constexpr Kernel<StepBody> Step;
 
 }  // namespace
 

@@ -7,35 +7,38 @@
 namespace recs {
 namespace {
 
-RECS_MULTIVERSIONED void Plain(const float* g, RmspropConstants c, float* __restrict w,
-                               float* __restrict v, int dim) {
+RECS_KERNEL_BODY void PlainBody(const float* g, RmspropConstants c, float* __restrict w,
+                                float* __restrict v, int dim) {
   for (int j = 0; j < dim; ++j) {
     v[j] = c.rho * v[j] + c.one_minus_rho * (g[j] * g[j]);
     w[j] -= c.lr * g[j] / std::sqrt(v[j] + c.epsilon);
   }
 }
+constexpr Kernel<PlainBody> Plain;
 
-RECS_MULTIVERSIONED void Momentum(const float* g, RmspropConstants c, float* __restrict w,
-                                  float* __restrict v, float* __restrict m, int dim) {
+RECS_KERNEL_BODY void MomentumBody(const float* g, RmspropConstants c, float* __restrict w,
+                                   float* __restrict v, float* __restrict m, int dim) {
   for (int j = 0; j < dim; ++j) {
     v[j] = c.rho * v[j] + c.one_minus_rho * (g[j] * g[j]);
     m[j] = c.momentum * m[j] + c.lr * g[j] / std::sqrt(v[j] + c.epsilon);
     w[j] -= m[j];
   }
 }
+constexpr Kernel<MomentumBody> Momentum;
 
-RECS_MULTIVERSIONED void Centered(const float* g, RmspropConstants c, float* __restrict w,
-                                  float* __restrict v, float* __restrict a, int dim) {
+RECS_KERNEL_BODY void CenteredBody(const float* g, RmspropConstants c, float* __restrict w,
+                                   float* __restrict v, float* __restrict a, int dim) {
   for (int j = 0; j < dim; ++j) {
     v[j] = c.rho * v[j] + c.one_minus_rho * (g[j] * g[j]);
     a[j] = c.rho * a[j] + c.one_minus_rho * g[j];
     w[j] -= c.lr * g[j] / std::sqrt(v[j] - a[j] * a[j] + c.epsilon);
   }
 }
+constexpr Kernel<CenteredBody> Centered;
 
-RECS_MULTIVERSIONED void CenteredMomentum(const float* g, RmspropConstants c, float* __restrict w,
-                                          float* __restrict v, float* __restrict a,
-                                          float* __restrict m, int dim) {
+RECS_KERNEL_BODY void CenteredMomentumBody(const float* g, RmspropConstants c, float* __restrict w,
+                                           float* __restrict v, float* __restrict a,
+                                           float* __restrict m, int dim) {
   for (int j = 0; j < dim; ++j) {
     v[j] = c.rho * v[j] + c.one_minus_rho * (g[j] * g[j]);
     a[j] = c.rho * a[j] + c.one_minus_rho * g[j];
@@ -43,6 +46,7 @@ RECS_MULTIVERSIONED void CenteredMomentum(const float* g, RmspropConstants c, fl
     w[j] -= m[j];
   }
 }
+constexpr Kernel<CenteredMomentumBody> CenteredMomentum;
 
 }  // namespace
 

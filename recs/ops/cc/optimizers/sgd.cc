@@ -5,26 +5,29 @@
 namespace recs {
 namespace {
 
-RECS_MULTIVERSIONED void Plain(const float* g, float lr, float* w, int dim) {
+RECS_KERNEL_BODY void PlainBody(const float* g, float lr, float* w, int dim) {
   for (int j = 0; j < dim; ++j) w[j] -= lr * g[j];
 }
+constexpr Kernel<PlainBody> Plain;
 
-RECS_MULTIVERSIONED void Momentum(const float* g, float lr, float momentum, float* w, float* m,
-                                  int dim) {
+RECS_KERNEL_BODY void MomentumBody(const float* g, float lr, float momentum, float* w, float* m,
+                                   int dim) {
   for (int j = 0; j < dim; ++j) {
     m[j] = momentum * m[j] - lr * g[j];
     w[j] += m[j];
   }
 }
+constexpr Kernel<MomentumBody> Momentum;
 
-RECS_MULTIVERSIONED void Nesterov(const float* g, float lr, float momentum, float* w, float* m,
-                                  int dim) {
+RECS_KERNEL_BODY void NesterovBody(const float* g, float lr, float momentum, float* w, float* m,
+                                   int dim) {
   for (int j = 0; j < dim; ++j) {
     const float step = lr * g[j];
     m[j] = momentum * m[j] - step;
     w[j] += momentum * m[j] - step;
   }
 }
+constexpr Kernel<NesterovBody> Nesterov;
 
 }  // namespace
 

@@ -3,9 +3,10 @@
 #include "table/row_kernels.h"
 
 namespace recs {
+namespace {
 
 // Sixteen sums, so that the loop fills the widest registers, and then a tree.
-RECS_MULTIVERSIONED float SumOfSquares(const float* row, int dim) {
+RECS_KERNEL_BODY float SumOfSquaresBody(const float* row, int dim) {
   constexpr int kLanes = 16;
   float sums[kLanes] = {};
   int j = 0;
@@ -17,6 +18,12 @@ RECS_MULTIVERSIONED float SumOfSquares(const float* row, int dim) {
     for (int l = 0; l < width; ++l) sums[l] += sums[l + width];
   }
   return sums[0];
+}
+
+}  // namespace
+
+float SumOfSquares(const float* row, int dim) {
+  return Kernel<SumOfSquaresBody>::Run(row, dim);
 }
 
 }  // namespace recs

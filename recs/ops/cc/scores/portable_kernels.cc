@@ -5,6 +5,7 @@
 #include "scores/exponential.h"
 #include "scores/tile_kernels.h"
 #include "scores/tile_kernels_of.h"
+#include "table/kernel_path.h"
 
 namespace recs::scores {
 namespace {
@@ -55,13 +56,11 @@ constexpr TileKernels kKernels = TileKernelsOf<Floats4>::Named("portable");
 
 const TileKernels* PortableKernels() { return &kKernels; }
 
-const TileKernels& BestKernels() {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f")) return *Avx512Kernels();
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return *Avx2Kernels();
-#endif
-  return *PortableKernels();
+const TileKernels& ActiveKernels() {
+  const TileKernels* kernels = nullptr;
+  if (ActivePath() == KernelPath::kAvx512) kernels = Avx512Kernels();
+  if (ActivePath() == KernelPath::kAvx2) kernels = Avx2Kernels();
+  return kernels == nullptr ? *PortableKernels() : *kernels;
 }
 
 }  // namespace recs::scores

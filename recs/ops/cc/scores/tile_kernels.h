@@ -47,8 +47,8 @@ const TileKernels* Avx512Kernels();
 const TileKernels* Avx2Kernels();
 const TileKernels* PortableKernels();
 
-// Those of this processor.
-const TileKernels& BestKernels();
+// Those of the active path; see table/kernel_path.h.
+const TileKernels& ActiveKernels();
 
 }  // namespace recs::scores
 

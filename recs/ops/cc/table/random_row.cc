@@ -7,9 +7,8 @@
 #include "table/hash.h"
 #include "table/row_kernels.h"
 
-// Everything below is inlined into the three functions at the end, once for each instruction set.
-#define RECS_INLINE inline __attribute__((always_inline))
-
+// Everything in the unnamed namespace is inlined into the three functions at the end, once for each
+// instruction set.
 namespace recs {
 namespace {
 
@@ -17,7 +16,7 @@ constexpr int kWords = 32;  // of a stream, made together
 
 // The halves of words [first, first + count) of a stream. Words of different keys and places are
 // independent.
-RECS_INLINE void Words(uint64_t stream, int first, int count, uint32_t* upper, uint32_t* lower) {
+RECS_KERNEL_BODY void Words(uint64_t stream, int first, int count, uint32_t* upper, uint32_t* lower) {
   for (int i = 0; i < count; ++i) {
     const uint64_t word = Mix(stream + static_cast<uint64_t>(first + i) * 0x9e3779b97f4a7c15ULL);
     upper[i] = static_cast<uint32_t>(word >> 32);
@@ -27,7 +26,7 @@ RECS_INLINE void Words(uint64_t stream, int first, int count, uint32_t* upper, u
 
 // row[j] = draw(half of a word), for every j.
 template <class Draw>
-RECS_INLINE void FillEach(uint64_t stream, float* row, int dim, Draw draw) {
+RECS_KERNEL_BODY void FillEach(uint64_t stream, float* row, int dim, Draw draw) {
   const int half = (dim + 1) / 2;
   uint32_t upper[kWords], lower[kWords];
   for (int first = 0; first < half; first += kWords) {
@@ -39,12 +38,12 @@ RECS_INLINE void FillEach(uint64_t stream, float* row, int dim, Draw draw) {
   }
 }
 
-RECS_INLINE int32_t BitsOf(float value) {
+RECS_KERNEL_BODY int32_t BitsOf(float value) {
   int32_t bits;
   std::memcpy(&bits, &value, sizeof(bits));
   return bits;
 }
-RECS_INLINE float FloatOf(int32_t bits) {
+RECS_KERNEL_BODY float FloatOf(int32_t bits) {
   float value;
   std::memcpy(&value, &bits, sizeof(value));
   return value;
@@ -52,7 +51,7 @@ RECS_INLINE float FloatOf(int32_t bits) {
 
 // -2 log(k / 2^31) for 0 < k < 2^31, which is rounded to 24 bits: k = 2^e (1 + t), with t from
 // -1/4 up to 1/2, and log(1 + t) = t + t^2 P(t).
-RECS_INLINE float SquaredRadius(int32_t k) {
+RECS_KERNEL_BODY float SquaredRadius(int32_t k) {
   const int32_t bits = BitsOf(static_cast<float>(k));
   const int32_t e = (bits - 0x3f400000) >> 23;
   const float t = FloatOf(bits - (e << 23)) - 1.0f;
@@ -67,14 +66,14 @@ RECS_INLINE float SquaredRadius(int32_t k) {
 }
 
 // sin and cos of f eighths of a turn, f * pi / 4, for f in (0, 1); ff is f * f.
-RECS_INLINE float Sine(float f, float ff) {
+RECS_KERNEL_BODY float Sine(float f, float ff) {
   float p = -3.59545083e-05f;
   p = p * ff + 0.00249000709f;
   p = p * ff + -0.0807454363f;
   p = p * ff + 0.785398185f;
   return f * p;
 }
-RECS_INLINE float Cosine(float ff) {
+RECS_KERNEL_BODY float Cosine(float ff) {
   float p = -0.000318880513f;
   p = p * ff + 0.0158499144f;
   p = p * ff + -0.308424264f;
@@ -83,7 +82,7 @@ RECS_INLINE float Cosine(float ff) {
 
 // The standard normal value below which, within two deviations, the share (1 + x) / 2 lies: x times
 // a rational function of w = 1 - x^2, all of whose coefficients are positive, so nothing cancels.
-RECS_INLINE float WithinTwoDeviations(float x) {
+RECS_KERNEL_BODY float WithinTwoDeviations(float x) {
   const float w = (1.0f - x) * (1.0f + x);
   float p = 4.61675358f;
   p = p * w + 56.1348114f;
@@ -98,17 +97,15 @@ RECS_INLINE float WithinTwoDeviations(float x) {
   return x * (p / q);
 }
 
-}  // namespace
-
-RECS_MULTIVERSIONED void UniformRow(uint64_t stream, float low, float high, float* row, int dim) {
+RECS_KERNEL_BODY void UniformRowBody(uint64_t stream, float low, float high, float* row, int dim) {
   const float span = high - low;
   FillEach(stream, row, dim, [=](uint32_t bits) {
     return low + span * (static_cast<float>(static_cast<int32_t>(bits >> 8)) * 0x1p-24f);
   });
 }
 
-RECS_MULTIVERSIONED void NormalRow(uint64_t stream, float mean, float deviation, float* row,
-                                   int dim) {
+RECS_KERNEL_BODY void NormalRowBody(uint64_t stream, float mean, float deviation, float* row,
+                                    int dim) {
   const int half = (dim + 1) / 2;
   uint32_t upper[kWords], lower[kWords];
   float first_of_pair[kWords], second_of_pair[kWords];
@@ -136,13 +133,27 @@ RECS_MULTIVERSIONED void NormalRow(uint64_t stream, float mean, float deviation,
   }
 }
 
-RECS_MULTIVERSIONED void TruncatedNormalRow(uint64_t stream, float mean, float deviation,
-                                            float* row, int dim) {
+RECS_KERNEL_BODY void TruncatedNormalRowBody(uint64_t stream, float mean, float deviation,
+                                             float* row, int dim) {
   FillEach(stream, row, dim, [=](uint32_t bits) {
     // An odd number of 24 bits and a sign: the places are symmetric around zero.
     const int32_t place = 2 * (static_cast<int32_t>(bits >> 8) - 0x800000) + 1;
     return mean + deviation * WithinTwoDeviations(static_cast<float>(place) * 0x1p-24f);
   });
+}
+
+}  // namespace
+
+void UniformRow(uint64_t stream, float low, float high, float* row, int dim) {
+  Kernel<UniformRowBody>::Run(stream, low, high, row, dim);
+}
+
+void NormalRow(uint64_t stream, float mean, float deviation, float* row, int dim) {
+  Kernel<NormalRowBody>::Run(stream, mean, deviation, row, dim);
+}
+
+void TruncatedNormalRow(uint64_t stream, float mean, float deviation, float* row, int dim) {
+  Kernel<TruncatedNormalRowBody>::Run(stream, mean, deviation, row, dim);
 }
 
 }  // namespace recs

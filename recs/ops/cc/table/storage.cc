@@ -47,11 +47,12 @@ inline uint16_t ToFloat16(uint32_t bits, uint32_t noise, int32_t units) {
   return static_cast<uint16_t>((large ? 0x7bffu : chosen) | (bits & kSign) >> 16);
 }
 
-RECS_MULTIVERSIONED void DecodeBfloat16(const uint16_t* stored, float* values, int n) {
+RECS_KERNEL_BODY void DecodeBfloat16Body(const uint16_t* stored, float* values, int n) {
   for (int j = 0; j < n; ++j) values[j] = FromBits(uint32_t{stored[j]} << 16);
 }
+constexpr Kernel<DecodeBfloat16Body> DecodeBfloat16;
 
-RECS_MULTIVERSIONED void DecodeFloat16(const uint16_t* stored, float* values, int n) {
+RECS_KERNEL_BODY void DecodeFloat16Body(const uint16_t* stored, float* values, int n) {
   for (int j = 0; j < n; ++j) {
     const uint32_t magnitude = stored[j] & 0x7fffu;
     const float subnormal = static_cast<float>(static_cast<int32_t>(magnitude)) * 0x1p-24f;
@@ -59,15 +60,17 @@ RECS_MULTIVERSIONED void DecodeFloat16(const uint16_t* stored, float* values, in
     values[j] = FromBits(bits | (stored[j] & 0x8000u) << 16);
   }
 }
+constexpr Kernel<DecodeFloat16Body> DecodeFloat16;
 
-RECS_MULTIVERSIONED void NearestBfloat16(const float* values, uint16_t* stored, int n) {
+RECS_KERNEL_BODY void NearestBfloat16Body(const float* values, uint16_t* stored, int n) {
   for (int j = 0; j < n; ++j) {
     const uint32_t bits = BitsOf(values[j]);
     stored[j] = ToBfloat16(bits, 0x7fffu + (bits >> 16 & 1u));
   }
 }
+constexpr Kernel<NearestBfloat16Body> NearestBfloat16;
 
-RECS_MULTIVERSIONED void NearestFloat16(const float* values, uint16_t* stored, int n) {
+RECS_KERNEL_BODY void NearestFloat16Body(const float* values, uint16_t* stored, int n) {
   for (int j = 0; j < n; ++j) {
     const uint32_t bits = BitsOf(values[j]);
     // Adding and taking 2^23 rounds to a whole number.
@@ -75,17 +78,19 @@ RECS_MULTIVERSIONED void NearestFloat16(const float* values, uint16_t* stored, i
     stored[j] = ToFloat16(bits, 0xfffu + (bits >> 13 & 1u), static_cast<int32_t>(whole));
   }
 }
+constexpr Kernel<NearestFloat16Body> NearestFloat16;
 
-RECS_MULTIVERSIONED void StochasticBfloat16(const float* values, uint64_t stream, uint16_t* stored,
-                                            int n) {
+RECS_KERNEL_BODY void StochasticBfloat16Body(const float* values, uint64_t stream, uint16_t* stored,
+                                             int n) {
   for (int j = 0; j < n; ++j) {
     const uint64_t word = Mix(stream + static_cast<uint64_t>(j));
     stored[j] = ToBfloat16(BitsOf(values[j]), static_cast<uint32_t>(word >> 48));
   }
 }
+constexpr Kernel<StochasticBfloat16Body> StochasticBfloat16;
 
-RECS_MULTIVERSIONED void StochasticFloat16(const float* values, uint64_t stream, uint16_t* stored,
-                                           int n) {
+RECS_KERNEL_BODY void StochasticFloat16Body(const float* values, uint64_t stream, uint16_t* stored,
+                                            int n) {
   for (int j = 0; j < n; ++j) {
     const uint64_t word = Mix(stream + static_cast<uint64_t>(j));
     const uint32_t bits = BitsOf(values[j]);
@@ -97,6 +102,7 @@ RECS_MULTIVERSIONED void StochasticFloat16(const float* values, uint64_t stream,
     stored[j] = ToFloat16(bits, static_cast<uint32_t>(word >> 51), whole + up);
   }
 }
+constexpr Kernel<StochasticFloat16Body> StochasticFloat16;
 
 }  // namespace
 
