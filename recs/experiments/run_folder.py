@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 
 from recs.errors import explain
+from recs.files.workspace import remove_leftovers
 
 
 class RunFolder:
@@ -74,9 +75,13 @@ class RunFolder:
             except FileExistsError:
                 number += 1
             else:
-                run = cls(folder / str(number))
-                run._unfinished.touch()
-                return run
+                break
+        for other in map(str, _numbers(folder)):  # of runs that were killed
+            remove_leftovers(folder / other)
+            remove_leftovers(folder / other / "saved_model")
+        run = cls(folder / str(number))
+        run._unfinished.touch()
+        return run
 
     @classmethod
     def find(cls, path: str | PathLike[str]) -> RunFolder:

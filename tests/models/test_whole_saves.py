@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
+import shutil
+import subprocess
 
 import keras
 import numpy as np
@@ -15,6 +18,8 @@ from recs.callbacks import BackgroundCheckpoint
 from recs.export import DeltaFolder, saved_model
 from recs.files.workspace import replacing
 from recs.layers import DynamicEmbedding
+from recs.warm_start import to_parquet
+from tests.ops.test_background_save import ON_A_SMALL_DISK, in_a_process
 
 IDS = np.arange(8)
 
@@ -28,7 +33,7 @@ def model_of(rows=8):
 
 
 def set_to(model, value, rows=8):
-    model.get_layer("users").table.upsert(np.arange(rows), np.full((rows, 8), value))
+    model.get_layer("users").table.upsert(np.arange(rows), np.broadcast_to(value, (rows, 8)))
 
 
 def answers(model):
@@ -51,47 +56,72 @@ def test_what_is_saved_is_what_keras_saves(tmp_path, name, recwarn):
         assert not [entry for entry in os.listdir(tmp_path) if entry[0] == "."]
 
 
-def unwritable(model, path):
-    """Fails once the file was begun, as a full disk does."""
+@contextlib.contextmanager
+def short_files():
+    """Lets no file grow beyond 300,000 bytes: a write fails as on a full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, limits[1]))
     try:
-        with pytest.raises((OSError, RuntimeError, ValueError, tf.errors.OpError)):
-            path(model)
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_where_the_disk_is_full_the_old_ones_stay_and_nothing_is_left(tmp_path):
-    """Every way out of a model writes beside the old state."""
+def check_full_disk(folder, rows, full):
+    """Every way out of a model leaves the old state where the new one does not fit."""
     model = model_of()
     model.compile("sgd", "mse")
-    checkpoint = BackgroundCheckpoint(tmp_path / "states")
+    checkpoint = BackgroundCheckpoint(folder / "states")
     ways = {
-        "keras": lambda m: m.save(tmp_path / "m.keras"),
-        "folder": lambda m: m.save(tmp_path / "m", zipped=False),
-        "weights": lambda m: m.save_weights(tmp_path / "m.weights.h5"),
-        "shards": lambda m: m.save_weights(tmp_path / "s.weights.json", max_shard_size=1),
-        "deltas": lambda m: DeltaFolder(tmp_path / "changes").write(m),
+        "keras": lambda m: m.save(folder / "m.keras"),
+        "folder": lambda m: m.save(folder / "m", zipped=False),
+        "weights": lambda m: m.save_weights(folder / "m.weights.h5"),
+        "shards": lambda m: m.save_weights(folder / "s.weights.json", max_shard_size=1),
+        "deltas": lambda m: DeltaFolder(folder / "changes").write(m),
         "states": lambda m: m.fit(IDS, np.ones((8, 1)), verbose=0, callbacks=[checkpoint]),
-        "serving": lambda m: saved_model(m, tmp_path / "served" / "1"),
-        "table": lambda m: m.get_layer("users").table.save(tmp_path / "table"),
+        "serving": lambda m: saved_model(m, folder / "served" / "1"),
+        "table": lambda m: m.get_layer("users").table.save(folder / "table"),
+        "parquet": lambda m: to_parquet(m.get_layer("users"), folder / "rows.parquet"),
     }
 
     def contents():
-        return {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+        return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
     for way in ways.values():
         way(model)
     before = contents()
-    set_to(model, 3.0, rows=50_000)
-    for way in ways.values():
-        unwritable(model, way)
-        assert contents() == before
-        assert not list(tmp_path.rglob(".*"))
+    set_to(model, np.random.default_rng(0).normal(size=(rows, 8)), rows)
+    for name, way in ways.items():
+        with full(), pytest.raises((OSError, RuntimeError, ValueError, tf.errors.OpError)):
+            way(model)
+        assert contents() == before, name
+        assert not list(folder.rglob(".*")), name
+    set_to(model, 4.0)
+    model.get_layer("users").table.remove(np.arange(8, rows))
     for way in reversed(ways.values()):
         way(model)
-    assert answers(keras.saving.load_model(tmp_path / "m.keras")) == answers(model)
+    assert answers(keras.saving.load_model(folder / "m.keras")) == answers(model)
+
+
+def test_where_files_may_not_grow_the_old_ones_stay_and_nothing_is_left(tmp_path):
+    check_full_disk(tmp_path, 50_000, short_files)
+
+
+FULL = """
+import contextlib, pathlib
+from tests.models.test_whole_saves import check_full_disk
+check_full_disk(pathlib.Path({path!r}), 200_000, contextlib.nullcontext)
+"""
+
+
+@pytest.mark.slow
+def test_where_the_disk_is_full_the_old_ones_stay_and_nothing_is_left(tmp_path):
+    # Namespaces of its own let the process mount a disk, where the machine allows them.
+    namespaces = ("unshare", "--user", "--map-root-user", "--mount")
+    if not shutil.which("unshare") or subprocess.run([*namespaces, "true"], check=False).returncode:
+        pytest.skip("a small disk is mounted in namespaces, which this machine does not allow")
+    code = FULL.format(path=str(tmp_path))
+    in_a_process(code, *namespaces, "sh", "-ec", ON_A_SMALL_DISK, "sh", str(tmp_path))
 
 
 def test_keras_is_asked_where_it_is_its_own_matter(tmp_path):
