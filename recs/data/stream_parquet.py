@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recs.data.parquet_groups import LIST, decoded, layout, read_group, tensors_of
 from recs.data.shards import check_sizes, shard_files
 from recs.errors import explain
 
@@ -25,6 +26,7 @@ def stream_parquet(
     buffer_rows: int = 262_144,
     cycle_length: int = 8,
     drop_remainder: bool = False,
+    nulls: Any = "error",
 ) -> tf.data.Dataset:
     """Returns a dataset of batches that reads row groups as it goes.
 
@@ -45,21 +47,27 @@ def stream_parquet(
 
     Args:
         path: a file, a folder of files ending in `.parquet`, or a list of files.
-        columns: the columns to read, of numbers, booleans or strings; the others are not touched.
+        columns: the columns to read, of numbers, booleans, times, strings, or lists of these; the
+            others are not touched.
         batch_size: int, positive: rows of a batch.
         shuffle: whether to shuffle. Defaults to `False`.
         seed: int: of the order. Defaults to `0`.
         buffer_rows: int, positive: rows of the buffer to shuffle in. Defaults to `262144`.
         cycle_length: int, positive: how many row groups are open at once. Defaults to `8`.
         drop_remainder: whether to leave out a last batch that is not full. Defaults to `False`.
+        nulls: what becomes of rows with a null: `"error"`, `"drop"`, after which the number of
+            batches is not known beforehand, or a value that takes its place, or a dict from columns
+            to values. A null list is empty. Defaults to `"error"`.
 
     Shapes: a dict of `(batch_size,)` tensors, the last batch shorter; integers as int64, floats as
-        float32, booleans as bool, text as string.
+        float32, booleans as bool, text as string, times as int64, seconds since 1970 in UTC. Lists
+        are `tf.RaggedTensor (batch_size, None)`.
 
     Raises:
         FileNotFoundError: when there are no files.
         ValueError: when a column is missing or of another kind, a number is not positive, or files
-            differ. While reading: when a value is null.
+            differ, or a value is null: when the files are opened, by their statistics, or by a look
+            at the column where there are none.
 
     Example:
     ```python
@@ -82,18 +90,27 @@ def stream_parquet(
     where = "stream_parquet"
     check_sizes(where, batch_size=batch_size, buffer_rows=buffer_rows, cycle_length=cycle_length)
     files = shard_files(path, ".parquet", where)
-    kinds, groups = _layout(files, columns)
+    if isinstance(nulls, dict) and (unknown := sorted(set(nulls) - set(columns))):
+        raise ValueError(
+            explain(
+                "`nulls`",
+                rule=f"must name some of the columns {', '.join(columns)}",
+                received=", ".join(unknown),
+                where=where,
+            )
+        )
+    kinds, groups, dropped = layout(files, columns, nulls)
     rows = sum(count for _, _, count in groups)
-    names = list(columns)
+    dtypes = tensors_of(kinds)
 
     def read(group: Any) -> list[np.ndarray]:
         file, number, _ = groups[int(group)]
-        return _read(file, number, names, kinds)
+        return read_group(file, number, kinds, nulls)
 
     def load(group: tf.Tensor) -> dict[str, tf.Tensor]:
-        values = tf.numpy_function(read, [group], [tf.as_dtype(kinds[name]) for name in names])
+        values = tf.numpy_function(read, [group], [tf.as_dtype(kind) for kind in dtypes.values()])
         values = [tf.ensure_shape(value, [None]) for value in values]
-        return dict(zip(names, values, strict=True))
+        return dict(zip(dtypes, values, strict=True))
 
     count = rows // batch_size if drop_remainder else -(-rows // batch_size)
     units = tf.data.Dataset.range(len(groups))
@@ -115,13 +132,20 @@ def stream_parquet(
         return pieces.shuffle(buffer, draw[0] + 1, reshuffle_each_iteration=False)
 
     if shuffle:
-        dataset = epoch_draws(seed, count).flat_map(epoch)
+        dataset = epoch_draws(seed, -1 if dropped else count).flat_map(epoch)
     else:
         dataset = units.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         dataset = dataset.flat_map(lambda loaded: _pieces(loaded, batch_size, None))
     dataset = dataset.rebatch(batch_size, drop_remainder=drop_remainder)
-    # Keras shows the number of steps only where the dataset knows its length.
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
+    if any(kind.startswith(LIST) for kind in kinds.values()):
+        dataset = dataset.map(
+            lambda batch: decoded(batch, kinds),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+    if not dropped:
+        # Keras shows the number of steps only where the dataset knows its length.
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
@@ -142,88 +166,3 @@ def _pieces(columns: dict[str, Any], size: int, draw: Any) -> tf.data.Dataset:
         return {name: tf.gather(column, places) for name, column in columns.items()}
 
     return tf.data.Dataset.range(0, rows, size).map(piece)
-
-
-def _layout(
-    files: Sequence[str], columns: Sequence[str]
-) -> tuple[dict[str, str], list[tuple[str, int, int]]]:
-    """Returns the columns' dtypes, and file, number and rows of each row group with rows."""
-    from pyarrow import parquet
-
-    groups: list[tuple[str, int, int]] = []
-    kinds: dict[str, str] = {}
-    for file in files:
-        with parquet.ParquetFile(file) as opened:
-            found = {name: _kind(opened.schema_arrow, name, file) for name in columns}
-            metadata = opened.metadata
-            _check_unsigned(opened, columns, file)
-            counts = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
-        if kinds and found != kinds:
-            raise _bad("The columns", f"must be of the kinds of {files[0]}: {kinds}", found, file)
-        kinds = found
-        groups += [(file, i, count) for i, count in enumerate(counts) if count]
-    return kinds, groups
-
-
-def _kind(schema: Any, name: str, file: str) -> str:
-    import pyarrow as pa
-
-    if name not in schema.names:
-        raise _bad("`columns`", f"must name columns of it: {', '.join(schema.names)}", name, file)
-    kind = schema.field(name).type
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    for dtype, fits in (
-        ("int64", (pa.types.is_integer,)),
-        ("float32", (pa.types.is_floating,)),
-        ("bool", (pa.types.is_boolean,)),
-        ("string", (pa.types.is_string, pa.types.is_large_string)),
-    ):
-        if any(is_one(kind) for is_one in fits):
-            return dtype
-    raise _bad(f"Column {name!r}", "must hold numbers, booleans or strings", kind, file)
-
-
-def _check_unsigned(opened: Any, columns: Sequence[str], file: str) -> None:
-    """Raises unless integers without a sign fit int64: the file's own statistics say so, or a look.
-
-    Cast, the others would come as negative ids.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    schema = opened.schema_arrow
-    for name in columns:
-        if schema.field(name).type != pa.uint64():
-            continue
-        place = opened.schema.names.index(name)
-        for group in range(opened.metadata.num_row_groups):
-            known = opened.metadata.row_group(group).column(place).statistics
-            if known is not None and known.has_min_max:
-                largest = known.max
-            else:
-                column = opened.read_row_group(group, columns=[name]).column(name)
-                largest = pc.max(column).as_py()
-            if largest is not None and largest >= 2**63:
-                received = f"{largest} in row group {group}"
-                raise _bad(f"Column {name!r}", "must hold integers that fit int64", received, file)
-
-
-def _read(file: str, group: int, names: list[str], kinds: dict[str, str]) -> list[np.ndarray]:
-    from pyarrow import parquet
-
-    with parquet.ParquetFile(file) as opened:
-        # The pipeline reads several groups at once; more threads would be in each other's way.
-        table = opened.read_row_group(group, columns=names, use_threads=False)
-    values = []
-    for name in names:
-        column = table.column(name)
-        if column.null_count:
-            received = f"{column.null_count} nulls in row group {group}"
-            raise _bad(f"Column {name!r}", "must hold a value in every row", received, file)
-        array = column.to_numpy()
-        values.append(array if kinds[name] == "string" else array.astype(kinds[name], copy=False))
-    return values
-
-
-def _bad(what: str, rule: str, received: Any, where: str) -> ValueError:
-    return ValueError(explain(what, rule=rule, received=str(received), where=where))

@@ -3,7 +3,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recs.data import stream_parquet
+from recs.data import read_parquet, stream_parquet
 
 ROWS = 1000
 
@@ -20,7 +20,7 @@ def folder(tmp_path):
                 "half": pa.array(at / 2),
                 "text": pa.array([f"t{i}" for i in at]).dictionary_encode(),
                 "even": pa.array(at % 2 == 0),
-                "unused": pa.array([[1]] * rows),
+                "unused": pa.array([{"x": 1}] * rows),
             }
         )
         pq.write_table(table, tmp_path / f"part-{number}.parquet", row_group_size=50)
@@ -103,10 +103,60 @@ def test_ids_and_files_that_are_wrong(folder, tmp_path):
         stream_parquet(folder, ["at"], batch_size=8)
 
 
-def test_a_null_is_an_error_while_reading(tmp_path):
-    pq.write_table(pa.table({"at": pa.array([1, None, 3])}), tmp_path / "log.parquet")
-    with pytest.raises(Exception, match="1 nulls in row group 0"):
-        list(stream_parquet(tmp_path / "log.parquet", ["at"], batch_size=8))
+@pytest.mark.parametrize("statistics", [True, False])
+def test_nulls_are_refused_at_opening_dropped_or_filled(tmp_path, statistics):
+    path = tmp_path / "log.parquet"
+    columns = {"at": [1, None, 3, 4], "text": ["a", "b", None, "d"]}
+    pq.write_table(pa.table(columns), path, row_group_size=2, write_statistics=statistics)
+    with pytest.raises(ValueError, match=r"'at' must hold a value.* 1 nulls in row group 0"):
+        stream_parquet(path, ["at"], batch_size=2)
+    dropped = stream_parquet(path, ["at", "text"], batch_size=3, nulls="drop", shuffle=True)
+    assert sorted(rows_of(dropped)) == [1, 4]
+    filled = stream_parquet(path, ["at"], batch_size=3, nulls=-1)
+    assert rows_of(filled) == [1, -1, 3, 4]
+    assert len(filled) == 2
+    both = stream_parquet(path, ["at", "text"], batch_size=4, nulls={"at": 9, "text": "?"})
+    assert rows_of(both) == [1, 9, 3, 4]
+    assert rows_of(both, "text") == [b"a", b"b", b"?", b"d"]
+    with pytest.raises(ValueError, match="`nulls` must name some of the columns at"):
+        stream_parquet(path, ["at"], batch_size=4, nulls={"text": "?"})
+
+
+def test_it_takes_what_read_parquet_takes(tmp_path, rng):
+    rows, path = 40, tmp_path / "log.parquet"
+    counts = rng.integers(0, 4, rows)
+    lists = {
+        "numbers": [rng.integers(-9, 9, n).tolist() for n in counts],
+        "shares": [rng.random(n).astype("float32").tolist() for n in counts],
+        "texts": [[f"t\u00e4{i}" * (i % 3) for i in range(n)] for n in counts],
+        "flags": [(rng.random(n) < 0.5).tolist() for n in counts],
+    }
+    lists["numbers"][3] = None
+    times = np.datetime64("2020-01-31T12:00:00.5") + np.arange(rows).astype("timedelta64[s]")
+    columns = {**lists, "user": np.arange(rows), "item": np.arange(rows), "when": times}
+    pq.write_table(pa.table(columns), path, row_group_size=7)
+    want = read_parquet(path, user="user", item="item", id_type="int64")
+    names = [*lists, "user", "when"]
+    whole = next(iter(want.to_dataset(names, batch_size=rows)))
+    for shuffle in (False, True):
+        found = list(stream_parquet(path, names, batch_size=9, shuffle=shuffle, buffer_rows=20))
+        order = np.concatenate([batch["user"].numpy() for batch in found])
+        assert (order.tolist() == list(range(rows))) != shuffle
+        for name in names:
+            got = [row for batch in found for row in as_list(batch[name])]
+            expected = as_list(whole[name])
+            assert got == [expected[row] for row in order]
+            assert found[0][name].dtype == whole[name].dtype or name == "shares"
+
+
+def as_list(column):
+    return column.to_list() if hasattr(column, "to_list") else column.numpy().tolist()
+
+
+def test_a_null_within_a_list_is_refused_at_opening(tmp_path):
+    pq.write_table(pa.table({"tags": [["a"], ["b", None]]}), tmp_path / "log.parquet")
+    with pytest.raises(ValueError, match="Values within lists must be there"):
+        stream_parquet(tmp_path / "log.parquet", ["tags"], batch_size=1, nulls="drop")
 
 
 def test_no_rows_are_no_batches(tmp_path):
