@@ -29,7 +29,7 @@ ENGINE = ("embeddings", "admission_and_eviction", "cold_ids", "optimizers", "rec
 # the first that speaks of it.
 GUIDES = {
     "recs": ("../README",),
-    "recs.callbacks": ("inspection", "admission_and_eviction", "checkpoints"),
+    "recs.callbacks": ("inspection", "admission_and_eviction", "checkpoints", "retrieval"),
     "recs.cli": ("cli",),
     "recs.data": ("data", "sequences", "multi_domain"),
     "recs.data.sequences": ("sequences",),

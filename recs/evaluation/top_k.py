@@ -87,7 +87,7 @@ def evaluate_top_k(
 
     ```
     """
-    _check_metrics(metrics, item_counts)
+    check_metrics(metrics, item_counts)
     ks = list_lengths(ks, len(held_out.catalogue))
     users, items = _vectors(user_vectors, item_vectors)
     for what, vectors, ids in (
@@ -290,7 +290,8 @@ def _among(pairs: np.ndarray, start: int, shape: tuple[int, int]) -> np.ndarray:
     return found
 
 
-def _check_metrics(metrics: Sequence[str], item_counts: Mapping[Any, float] | None) -> None:
+def check_metrics(metrics: Sequence[str], item_counts: Mapping[Any, float] | None) -> None:
+    """Raises unless the figures are known and have what they need."""
     unknown = [name for name in metrics if name not in FIGURES]
     if unknown or not metrics:
         raise _bad("`metrics`", f"must be some of {', '.join(FIGURES)}", f"metrics={metrics!r}")

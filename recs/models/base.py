@@ -172,6 +172,10 @@ class _Steps(WholeSaves):
             given.arguments.setdefault("shuffle", False)
         if isinstance(given.arguments.get("callbacks"), keras.callbacks.CallbackList):
             return super().fit(*given.args, **given.kwargs)
+        callbacks = keras.tree.flatten(given.arguments.get("callbacks") or [])
+        for callback in callbacks:
+            if hasattr(callback, "check_callbacks"):
+                callback.check_callbacks(callbacks)
         given.arguments["callbacks"], order = with_epoch_order(
             given.arguments.get("callbacks"),
             x,

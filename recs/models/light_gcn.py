@@ -268,6 +268,16 @@ class LightGCN(TwoTower):
             items: ids, a dict of columns, or `recs.data.Items`, which brings its titles.
             titles: a title for each. Defaults to `None`: those of `Items`, or none.
         """
+        self.update_vectors()
+        super().index(items, titles)
+        return self
+
+    def update_vectors(self) -> LightGCN:
+        """Spreads the embeddings over the graph, for `query_vectors` and `candidate_vectors`.
+
+        `index` does it too. A loaded model, which has no graph, keeps the vectors it was saved
+        with. Returns the model.
+        """
         if self._graph is not None:
             dim = self.user_embedding.output_dim
             users, vectors = self._vectors(self._graph, training=False)
@@ -276,7 +286,6 @@ class LightGCN(TwoTower):
             _write(self.candidate_tower.embedding, self._graph.items, vectors[:, :dim])
             if self.candidate_tower.bias_embedding is not None:
                 _write(self.candidate_tower.bias_embedding, self._graph.items, vectors[:, dim:])
-        super().index(items, titles)
         return self
 
     @classmethod
