@@ -12,7 +12,7 @@ from recs.evaluation.held_out import HeldOut
 from recs.evaluation.scores import Figures, finite_or_lowest
 from recs.evaluation.top_k_figures import FIGURES, Lists, figures
 
-# Scores held at once, 128 MB: users by items would be 4 TB for a million of each.
+# Scores held at once, 256 MB in float64: users by items would be 4 TB for a million of each.
 _SCORES_AT_ONCE = 32 * 1024 * 1024
 WHERE = "recs.evaluation"
 
@@ -45,7 +45,8 @@ def evaluate_top_k(
     all lists, with `p_i = (count_i + 1) / (all counts + items)`: in bits, larger for lists of rarer
     items. Recall is divided by `|R|`, not by
     `min(k, |R|)`: a user with more than `k` held-out items cannot reach 1. Scores are dot products
-    in float32. Of equal scores the held-out items rank last, so that a model that scores all alike
+    summed in float64 and rounded to float32, so that items with equal vectors tie on every
+    processor. Of equal scores the held-out items rank last, so that a model that scores all alike
     gets no credit for the catalogue's order; the others rank by id, so that no figure depends on
     that order. A score that is NaN or infinite ranks last, with a
     `recs.errors.NonFiniteScoresWarning`; how many there were, those of masked items not counted, is
@@ -158,7 +159,7 @@ def recommend_top_k(
 ) -> np.ndarray:
     """Returns for each user the row numbers of the `k` best items they have not seen, best first.
 
-    Scores are computed and sorted for as many users at a time as fit in 128 MB. Equal ones rank by
+    Scores are computed and sorted for as many users at a time as fit in 256 MB. Equal ones rank by
     row; one that is NaN or infinite ranks last, with a `recs.errors.NonFiniteScoresWarning`.
 
     Args:
@@ -220,6 +221,7 @@ class _Ranking:
         behind: np.ndarray | None,
     ) -> None:
         self.users, self.items = users, items
+        self._exact_items = items.astype(np.float64)
         self.seen, self.allowed, self.behind = seen, allowed, behind
         self.nonfinite = 0
         for what, pairs in (("seen", seen), ("allowed", allowed), ("behind", behind)):
@@ -229,6 +231,15 @@ class _Ranking:
                 rule = f"must be rows of the {shape[0]} users and of the {shape[1]} items"
                 raise _bad(f"`{what}`", rule, f"the pair {wrong}")
 
+    def _scores(self, start: int, end: int) -> np.ndarray:
+        """Returns scores of some users, summed in float64 and rounded to float32.
+
+        A product in float32 rounds equal items differently by where they stand, and differently on
+        every processor: rounded from float64 they tie.
+        """
+        exact = self.users[start:end].astype(np.float64) @ self._exact_items.T
+        return exact.astype(np.float32)
+
     def best(self, k: int, progress: Callable[[int, int], None] | None = None) -> np.ndarray:
         """Returns `(users, min(k, items))` row numbers of items, -1 where there are no more."""
         k = min(k, len(self.items))
@@ -236,7 +247,7 @@ class _Ranking:
         parts = [np.zeros((0, k), np.int64)]
         for start in range(0, len(self.users), step):
             with np.errstate(over="ignore", invalid="ignore"):
-                scores = self.users[start : start + step] @ self.items.T
+                scores = self._scores(start, start + step)
             masked = _among(self.seen, start, scores.shape)
             if self.allowed is not None:
                 masked |= ~_among(self.allowed, start, scores.shape)

@@ -193,3 +193,12 @@ def test_equal_scores_do_not_follow_the_catalogue():
         found = evaluate_top_k(*vectors, held_out, (5,), ("recall", "coverage"))
         # Without held-out and seen items each list starts with the lowest ids.
         assert found == {"recall@5": 0.0, "coverage@5": 0.6}
+
+
+def test_items_with_equal_vectors_tie_wherever_they_stand(rng):
+    # Every item is there seven times: by row among equals, whatever a product in float32 rounds.
+    items = np.tile(rng.normal(size=(61, 700)), (7, 1)).astype("float32")
+    user = rng.normal(size=(1, 700)).astype("float32")
+    best = recommend_top_k(user, items, seen=np.zeros((0, 2), int), k=427)
+    exact = (items[:61].astype("float64") @ user[0].astype("float64")).argsort()[::-1]
+    np.testing.assert_array_equal(best[0], (exact[:, None] + 61 * np.arange(7)).ravel())
