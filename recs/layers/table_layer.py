@@ -19,6 +19,7 @@ from recs.layers.table_weight import TableWeight
 from recs.ops import lookup
 from recs.ops.bags import combine
 from recs.ops.table import Table, stand_in
+from recs.ops.table_resource import take_time_source
 from recs.optimizers.commit import commit
 from recs.optimizers.followed_optimizer import DEFAULT_OPTIMIZER, FollowedOptimizer
 from recs.optimizers.refusals import refuse_averages
@@ -88,6 +89,8 @@ class TableLayer(ResourceLayer):
         ]
         lookups = lookup.Lookups(self.tables, asked, table_of)
         if learns:
+            for table in self.tables:
+                take_time_source(table, from_events=timestamps is not None, where=self._where)
             found = self._train(lookups, newest(timestamps, self._where))
         else:
             found = self._find(lookups)

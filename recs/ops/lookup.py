@@ -170,7 +170,7 @@ def find_or_insert(
         emit_known: Whether it is wanted which ids have a row; no id's is known otherwise.
         flag_bad_gradients: Give the anchor an infinite gradient when a row's is not finite, so that
             a loss scale skips the step. Otherwise such rows are refused when they are applied.
-        time: When the ids were seen, scalar int64 in seconds; 0 for now.
+        time: When the ids were seen, scalar int64 in seconds; 0 for now, -1 for no time.
     """
     features = len(lookups.batches)
     distinct = features + len(lookups.tables)

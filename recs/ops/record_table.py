@@ -15,7 +15,7 @@ from recs.ops.delta import Delta
 from recs.ops.eviction_rule import EvictionRule
 from recs.ops.library import ops
 from recs.ops.row_initializer import RING, RowInitializer
-from recs.ops.table_resource import TableResource
+from recs.ops.table_resource import TableResource, take_time_source
 
 # A ring is a row, and lengths of rows are 32-bit integers; far less is useful.
 MOST_FLOATS = 2**24
@@ -148,6 +148,8 @@ class RecordTable(TableResource):
             )
         if keys.shape.num_elements() == 0:
             return
+        where = f"append to record table '{self.name}'"
+        take_time_source(self, from_events=timestamps is not None, where=where)
         ops().recs_table_append(
             self.handle,
             _flat(keys),

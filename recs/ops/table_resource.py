@@ -47,6 +47,7 @@ STATS = (
     "unlogged_evictions",
     "not_admitted",
     "waiting",
+    "waiting_dropped",
 )
 
 
@@ -92,6 +93,7 @@ class TableResource(StateResource):
         self._admission = admission or AdmissionRule()
         self._eviction = eviction or EvictionRule()
         self._check_eviction(self._eviction)
+        self._time_sources: set[bool] = set()  # True for events, False for the clock
         with tf.init_scope():
             _ = self.resource_handle  # the base class creates it, and a copy for a SavedModel
 
@@ -135,6 +137,7 @@ class TableResource(StateResource):
         where = f"table '{self.name}'"
         rule = self._eviction if policy is None else combined(policy, where=where)
         self._check_eviction(rule)
+        _check_time_sources(self._time_sources, rule, where)
         return int(ops().recs_table_evict(self.handle, **rule.attributes()))
 
     def evicted_keys(self) -> np.ndarray:
@@ -173,7 +176,8 @@ class TableResource(StateResource):
           reserved address space that no record has touched does not.
         - `step`: updates so far, those before a restore included. `optimizer` and its number of
           `slots`: what the rows were last updated by; `""` before the first update.
-        - `waiting`: ids without a row that `MinimumCount` counts.
+        - `waiting`: ids without a row that `MinimumCount` counts. `waiting_dropped`: those that it
+          forgot to keep to a bound, since the state was last cleared or restored.
 
         What happened since it was made (these are not saved with the state):
 
@@ -261,6 +265,35 @@ class TableResource(StateResource):
                 stacklevel=2,
             )
         return super()._export_to_saved_model_graph(*args, **kwargs)
+
+
+def take_time_source(table: TableResource, *, from_events: bool, where: str) -> None:
+    """Notes whether training's look-ups come with times of events or with the clock's.
+
+    Of a table that gives rows up by their age the first look-up decides, and it holds as long as
+    this object. A file does not say it: after a restore into a new table the next look-up decides.
+
+    Raises:
+        ValueError: rows go by their age, and there were look-ups with times of the other kind:
+            next to events of last year, the clock would make all rows old at once.
+    """
+    _check_time_sources({*table._time_sources, from_events}, table._eviction, where)
+    table._time_sources.add(from_events)
+
+
+def _check_time_sources(sources: set[bool], rule: EvictionRule, where: str) -> None:
+    if not rule.seconds_to_live or len(sources) < 2:
+        return
+    raise ValueError(
+        explain(
+            "`timestamps`",
+            rule="must come with every look-up of training or with none where rows go by their "
+            "age, `eviction=SecondsToLive(...)`",
+            received="look-ups with times of events and others without, which have the clock's",
+            where=where,
+            remedy="Give `timestamps` in every call, or in none.",
+        )
+    )
 
 
 _compiled_export_is_wanted: ContextVar[bool] = ContextVar("compiled_export", default=False)

@@ -65,7 +65,8 @@ def test_tables_of_records_report_too():
     model = model_of(embedding, nested)
     for layer in layers:
         layer.append([1, 2], [[1.0], [2.0]], timestamps=[100, 115])  # evicts 1 by itself
-        layer.append([3], [[3.0]], timestamps=120)
+        for second in (120, 121):
+            layer.append([3], [[3.0]], timestamps=second)
         layer.table.evict(SecondsToLive(3))
     fit(model, [1, 2], callback)
     assert sorted(told) == [("more", [1, 2]), ("one", [1, 2])]

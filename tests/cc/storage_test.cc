@@ -234,5 +234,25 @@ TEST(SmallUpdatesAddUp) {
   }
 }
 
+// Whether a look-up gives the rows of new keys or not, what is stored is the same, and lies within
+// its record.
+TEST(NewRowsThatNobodyReadsAreStoredLikeOthers) {
+  for (const Storage storage : {Storage::kFloat32, Storage::kBfloat16, Storage::kFloat16}) {
+    TableOptions options = Options(5);
+    options.storage = storage;
+    Table<int64_t> read(options), unread(options);
+    InlineExecutor executor;
+    std::vector<int64_t> keys(500);
+    for (int64_t i = 0; i < 500; ++i) keys[i] = i;
+    Forward(read, keys, executor);
+    std::vector<int32_t> inverse(keys.size());
+    const UniqueKeys<int64_t> unique(keys.data(), nullptr, 500, inverse.data(), executor);
+    std::vector<int64_t> handles(unique.size());
+    unread.FindOrInsert(keys.data(), unique, 77, nullptr, nullptr, handles.data(), executor);
+    CHECK(Contents(read) == Contents(unread));
+    CHECK_EQ(unread.size(), 500);
+  }
+}
+
 }  // namespace
 }  // namespace recs::testing

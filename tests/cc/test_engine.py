@@ -13,6 +13,7 @@ import hashlib
 import os
 import pathlib
 import platform
+import shutil
 import subprocess
 
 import pytest
@@ -52,6 +53,7 @@ UNIT_TESTS = tuple(sorted(p.name for p in HERE.glob("*_test.cc")))
 PROGRAMS = {
     "unit": (*UNIT_TESTS, "main.cc"),
     "fuzz_table": ("fuzz_table.cc",),
+    "fuzz_table_file": ("fuzz_table_file.cc", "fuzz_inputs.cc"),
     "allocation_failure": ("allocation_failure.cc",),
     "concurrency": ("concurrency.cc",),
     "replay": ("replay.cc",),
@@ -137,6 +139,33 @@ def test_every_part(builder, variant):
 )
 def test_random_operations_against_a_map(builder, variant, operations):
     assert "operations" in run(builder, "fuzz_table", variant, "--operations", str(operations))
+
+
+CORPUS = sorted(map(str, (HERE / "corpus" / "table_file").iterdir()))
+
+
+@pytest.mark.parametrize("changes", [100, pytest.param(20_000, marks=SLOW)])
+def test_files_of_any_contents_are_read_or_refused(builder, changes):
+    output = run(builder, "fuzz_table_file", "asan", str(changes), *CORPUS)
+    assert output == f"{len(CORPUS) * (changes + 1)} inputs\n"
+
+
+@SLOW
+def test_libfuzzer_finds_nothing_in_files(tmp_path):
+    clang = shutil.which("clang++")
+    if clang is None:
+        pytest.skip("libFuzzer comes with clang")
+    folders = (build.SOURCES / part for part in build.ENGINE_FOLDERS)
+    engine = [str(p) for folder in folders for p in sorted(folder.glob("*.cc"))]
+    flags = (*SANITIZED, "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all")
+    program = str(tmp_path / "fuzz")
+    subprocess.run(
+        [clang, *flags, "-std=c++17", f"-I{build.SOURCES}", f"-I{HERE}", *engine,
+         str(HERE / "fuzz_table_file.cc"), "-pthread", "-o", program], check=True,
+    )  # fmt: skip
+    limits = ["-max_total_time=60", "-max_len=8192", "-rss_limit_mb=4096"]
+    found = [str(tmp_path), str(HERE / "corpus" / "table_file")]
+    subprocess.run([program, *limits, *found], check=True, cwd=tmp_path)
 
 
 def test_operations_can_be_replayed_from_a_file(builder, tmp_path):

@@ -198,7 +198,8 @@ def test_users_who_stay_away_are_forgotten_by_the_time_of_events():
     layer = RecentRecords(1, 2, eviction=SecondsToLive(3600))
     layer.append([7, 8], [[1.0], [2.0]], timestamps=[1_000, 3_000])
     layer.append([9], [[3.0]], timestamps=5_000)
-    assert layer(np.array([7, 8, 9])).numpy()[..., 0].tolist() == [[0, 0], [2, 0], [3, 0]]
+    layer.append([8], [[4.0]], timestamps=5_000)
+    assert layer(np.array([7, 8, 9])).numpy()[..., 0].tolist() == [[0, 0], [2, 4], [3, 0]]
     assert layer.table.evicted_keys().tolist() == [7]
 
 

@@ -159,10 +159,20 @@ def test_rows_live_for_seconds_of_the_events(make, keys):
     table = make(eviction=EvictionRule(seconds_to_live=100))
     step(table, keys(0), time=1_000_000)
     step(table, keys(1), time=1_000_100)
+    step(table, keys(1), time=1_000_100)
     assert there(table, keys(0, 1)) == [True, True]
     step(table, keys(1), time=999_000)  # late, and does not age its row
     step(table, keys(2), time=1_000_101)
+    assert there(table, keys(0, 1, 2)) == [True, True, True]
+    step(table, keys(2), time=1_000_101)  # what two steps say is the time
     assert there(table, keys(0, 1, 2)) == [False, True, True]
+
+
+def test_one_time_of_the_future_makes_no_row_older(make, keys):
+    table = make(eviction=EvictionRule(seconds_to_live=100))
+    for at, key in enumerate((0, 1, 2, 0, 1, 2)):
+        step(table, keys(key), time=1_000_000 + at + (10**6 if at in (0, 3) else 0))
+        assert all(there(table, keys(*range(min(at, 2) + 1))))
 
 
 def test_rows_set_by_hand_begin_to_live_then(make, keys):

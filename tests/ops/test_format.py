@@ -73,7 +73,7 @@ def test_what_the_page_says_is_read(table, kind):
     assert table.stats()["step"] == 7
     batch = Batch([key_of(kind, 0), key_of(kind, 50)])
     table.add_gradient(table.find_or_insert(batch), np.ones((2, 2), np.float32))
-    table.commit("adagrad", (0.125, 0.0), learning_rate=1.0, step=7)
+    table.commit("adagrad", (0.125, 1e-30), learning_rate=1.0, step=7)
     got = table.find(batch)[0]
     np.testing.assert_allclose(got[0], [-(1.5**-0.5), -(2.5**-0.5)], rtol=1e-6)
     fresh = CompiledTable(2, kind, RowInitializer(NORMAL, 0.5, 0.25), -5)
@@ -134,7 +134,7 @@ def test_slots_that_were_not_saved_begin_anew(table, kind):
     assert table.stats()["optimizer"] == ""
     batch = Batch([key_of(kind, 0)])
     table.add_gradient(table.find_or_insert(batch), np.ones((1, 2), np.float32))
-    table.commit("adagrad", (0.125, 0.0), learning_rate=1.0, step=7)
+    table.commit("adagrad", (0.125, 1e-30), learning_rate=1.0, step=7)
     expected = np.array([[4, 5]]) - 1.125**-0.5
     np.testing.assert_allclose(table.find(batch)[0], expected, rtol=1e-6)
 

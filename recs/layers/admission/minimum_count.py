@@ -20,6 +20,10 @@ class MinimumCount(Policy):
     wait are kept exactly, with their counts, in about 50 bytes each (string ids and their bytes),
     and are saved with the layer. An id that was evicted waits again.
 
+    Under a bound (`LeastRecentlyUsed`, `LeastFrequentlyUsed`) what waits is bounded too: to a
+    quarter of `max_bytes`, or to as many ids as `max_rows`. Beyond, an id that was met less often
+    than others is forgotten and counted in `stats()["waiting_dropped"]`.
+
     Args:
         count: Occurrences that an id needs, 1 for all ids.
 

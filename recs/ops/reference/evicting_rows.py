@@ -24,7 +24,8 @@ class EvictingRows:
         self._rows: dict[int | bytes, Row] = {}
         self._counts: dict[str, int] = {}
         self._step = 0
-        self._newest_time = 0
+        self._times = (0, 0)  # of the last two look-ups
+        self._noted_step = -1
         self._eviction = eviction
         self._victims = Victims(eviction)
         self._evicted: list[int | bytes] = []
@@ -44,6 +45,13 @@ class EvictingRows:
         taken, self._evicted = self._evicted, []
         return taken
 
+    def _now(self) -> int:
+        return min(self._times)
+
+    def _note_time(self, time: int) -> None:
+        if time and (time, self._step) != (self._times[1], self._noted_step):
+            self._times, self._noted_step = (self._times[1], time), self._step
+
     def _make_room(self) -> None:
         """Lets rows go until one more is within the bound."""
         bound = self._eviction.max_rows
@@ -60,8 +68,8 @@ class EvictingRows:
     def _evict_expired(self, rule: EvictionRule) -> None:
         for row in self._rows.values():
             if rule.seconds_to_live and row.last_time == 0:
-                row.last_time = self._newest_time  # its life begins now
-        now = (self._step, self._newest_time)
+                row.last_time = self._now()  # its life begins now
+        now = (self._step, self._now())
         self._evict([key for key, row in self._rows.items() if expired(rule, row, *now)])
 
     def _evict(self, keys: list[int | bytes]) -> None:

@@ -75,7 +75,7 @@ class ReferenceRecords(EvictingRows):
         positions = np.flatnonzero(present).tolist()
         if not positions:
             return
-        self._newest_time = max(self._newest_time, int(times[present].max()))
+        self._note_time(int(times[present].max()))
         found = self._look_up([keys[p] for p in positions])
         for p in positions:
             row = found[keys[p]]

@@ -124,7 +124,7 @@ class ReferenceTable(EvictingRows):
         """
         self._counts["discarded_passes"] += len(self._pending)
         self._pending = []
-        self._newest_time = max(self._newest_time, time)
+        self._note_time(time)
         number: dict[int | bytes, int] = {}
         inverse = np.full(len(batch.keys), -1, np.int32)
         for p, key in enumerate(batch.keys):
@@ -276,7 +276,7 @@ class ReferenceTable(EvictingRows):
             self._rows[key].embedding[:] = last[key]
             if self._rows[key].count == 0:
                 self._rows[key].last_step = self._step
-                self._rows[key].last_time = self._newest_time
+                self._rows[key].last_time = self._times[1]
 
     def remove(self, keys: Sequence[Any]) -> int:
         """Removes keys with their rows and slots; returns how many were there."""
@@ -330,7 +330,7 @@ class ReferenceTable(EvictingRows):
         """Returns keys, rows, slots, step, seed and drawn initial rows; not what is pending."""
         slots = ("_optimizer", "_initial_slots", "_initial_scalars")
         names = ("key_dtype", "dim", "_rows", *slots, "_step", "_seed", "_initializer",
-                 "_admission")  # fmt: skip
+                 "_admission", "_times")  # fmt: skip
         return copy.deepcopy({name: getattr(self, name) for name in names})
 
     def deserialize(self, state: dict[str, Any]) -> None:
@@ -347,7 +347,7 @@ class ReferenceTable(EvictingRows):
         drawn = state["_initializer"].kind == BLOCK == self._initializer.kind
         kept = {} if drawn else {"_initializer": self._initializer}
         self.__dict__.update(copy.deepcopy(state) | kept)
-        self._newest_time = max((row.last_time for row in self._rows.values()), default=0)
+        self._times, self._noted_step = (self._times[1],) * 2, -1
         self._forget_gradients()
 
     def _initial_rows(self, keys: Sequence[Any]) -> np.ndarray:

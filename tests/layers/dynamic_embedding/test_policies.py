@@ -94,16 +94,60 @@ def test_timestamps_of_any_shape_are_the_time_of_the_look_up():
     layer(np.array([[3]]), timestamps=tf.ragged.constant([[2090.7], []]), training=True)
     assert layer.table.evict() == 0
     layer(np.array([[3]]), timestamps=2101, training=True)
+    layer(np.array([], "int64"), timestamps=np.array([], "int64"), training=True)  # no time
+    assert layer.table.evict() == 0
+    layer(np.array([[3]]), timestamps=2102, training=True)
     assert layer.table.evict() == 2
     assert sorted(layer.table.evicted_keys().tolist()) == [1, 2]
-    layer(np.array([[4]]), timestamps=np.array([], "int64"), training=True)  # none: now
-    assert layer.table.evict() == 1
 
 
-@pytest.mark.parametrize("bad", [-1, 1_700_000_000_000, [5, 2**32]])
+def test_one_event_of_the_future_makes_no_other_row_older():
+    layer = DynamicEmbedding(2, eviction=SecondsToLive(3600))
+    early = 1_700_000_000
+    layer(np.array([1000]), timestamps=np.array([early + 7 * 86_400]), training=True)
+    layer(np.arange(100), timestamps=np.full(100, early), training=True)
+    assert layer.table.evict() == 0  # though the first of all was of the future
+    layer(np.array([1, 2]), timestamps=np.array([early + 7200, early + 10]), training=True)
+    assert layer.table.evict() == 0
+    for second in range(20, 50):
+        layer(np.array([3]), timestamps=np.array([early + second]), training=True)
+        assert layer.table.evict() == 0
+    # Times that go on are followed, a gap in them too.
+    for second in (2 * 86_400, 2 * 86_400 + 1):
+        layer(np.array([600]), timestamps=np.array([early + second]), training=True)
+    assert layer.table.evict() == 100
+    assert layer.table.contains([600, 1000]).all()
+
+
+@pytest.mark.parametrize("first", ["events", "clock"])
+def test_times_of_events_and_of_the_clock_are_not_mixed(first):
+    layer = DynamicEmbedding(2, eviction=SecondsToLive(3600))
+    times = {"events": np.array([1_700_000_000]), "clock": None}
+    layer(np.array([1]), timestamps=times.pop(first), training=True)
+    (other,) = times.values()
+    for call in (layer, tf.function(layer)):
+        with pytest.raises(ValueError, match="`timestamps` must come with every look-up"):
+            call(np.array([2]), timestamps=other, training=True)
+    layer(np.array([2]), timestamps=other)  # inference knows no time
+    assert layer.table.size() == 1
+    assert layer.table.evict() == 0
+
+
+def test_a_mixture_is_refused_where_rows_go_by_their_age_at_last():
+    layer = DynamicEmbedding(2)
+    layer(np.array([1]), timestamps=np.array([1_700_000_000]), training=True)
+    layer(np.array([1]), training=True)  # nothing goes by its age
+    with pytest.raises(ValueError, match="`timestamps` must come with every look-up"):
+        layer.table.evict(SecondsToLive(3600))
+
+
+@pytest.mark.parametrize(
+    "bad", [-1, 0, 1_700_000_000_000, [5, 2**32], [5, -1], float("nan"), [7.0, float("-inf")],
+            [float("inf"), 3.0]]
+)  # fmt: skip
 def test_times_that_are_no_seconds_are_refused(bad):
     layer = DynamicEmbedding(2)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="`timestamps` must be seconds since"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`timestamps` must be finite seconds"):
         layer(np.array([1]), timestamps=np.array(bad), training=True)
     with pytest.raises(ValueError, match="`timestamps` must be seconds since 1970 as numbers"):
         layer(np.array([1]), timestamps=np.array(["today"]), training=True)
@@ -114,7 +158,7 @@ def test_timestamps_go_through_a_functional_model():
     layer = DynamicEmbedding(2, combiner="sum", optimizer="sgd", eviction=SecondsToLive(10))
     model = keras.Model([ids, times], keras.layers.Dense(1)(layer(ids, timestamps=times)))
     model.compile("sgd", "mse")
-    for start in (100, 105, 111):
+    for start in (100, 105, 111, 111):
         model.train_on_batch(
             [np.array([[start, 1]]), np.array([start])], np.ones((1, 1), "float32")
         )

@@ -11,11 +11,27 @@ namespace {
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
 
-absl::Status CheckRows(const char* what, const Tensor& tensor, int64_t rows, int dim) {
-  if (tensor.NumElements() == rows * dim) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(what, " must have shape [", rows, ", ", dim, "]. Received: ",
-                   tensor.shape().DebugString(), " (in the backward pass of a look-up)."));
+constexpr std::string_view kWhere = "the backward pass of a look-up";
+
+absl::Status CheckRows(std::string_view what, const Tensor& tensor, int64_t rows, int dim) {
+  return CheckShape(what, tensor, TensorShape({rows, dim}), kWhere);
+}
+
+// Handles come as a look-up gives them: grouped by their shards.
+absl::Status CheckHandles(const Tensor& rows) {
+  RECS_RETURN_IF_ERROR(CheckVector("rows", rows, kWhere));
+  const auto handles = rows.flat<int64_t>();
+  int last = 0;
+  for (int64_t i = 0; i < rows.NumElements(); ++i) {
+    const int shard = RowHandle::shard(handles(i));
+    if (shard < last || shard >= kShards) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "`rows` must come from the look-up's own output. Received: other numbers (in ", kWhere,
+          ")."));
+    }
+    last = shard;
+  }
+  return absl::OkStatus();
 }
 
 class AddGradientKernel final : public TablesKernel {
@@ -27,7 +43,7 @@ class AddGradientKernel final : public TablesKernel {
  protected:
   absl::Status Run(tensorflow::OpKernelContext* context,
                    const std::vector<TableBase*>& tables) override {
-    RECS_RETURN_IF_ERROR(attributes_.CheckTables(static_cast<int>(tables.size())));
+    RECS_RETURN_IF_ERROR(CheckHoldEmbeddings(tables));
     Inputs inputs;
     RECS_RETURN_IF_ERROR(inputs.Read(context));
     std::vector<OfTable> parts(tables.size());
@@ -86,6 +102,8 @@ class AddGradientKernel final : public TablesKernel {
   // Which features table t has, and where each begins in its inverse.
   absl::Status Describe(int t, int dim, const Inputs& inputs, OfTable* part) const {
     const Tensor& inverse = inputs.inverse[t];
+    RECS_RETURN_IF_ERROR(CheckHandles(inputs.rows[t]));
+    RECS_RETURN_IF_ERROR(CheckVector("inverse", inverse, kWhere));
     const int64_t m = inputs.rows[t].NumElements();
     const int32_t* positions = inverse.flat<int32_t>().data();
     for (int64_t p = 0; p < inverse.NumElements(); ++p) {
@@ -100,17 +118,18 @@ class AddGradientKernel final : public TablesKernel {
       const Tensor& splits = inputs.splits[f];
       const bool combined = attributes_.combiners[f] != Combiner::kNone;
       if (combined && splits.NumElements() == 0) return NotOfTheLookup();
+      if (gradient.dims() != 2) return NotOfTheLookup();
       const int64_t n = combined ? splits.flat<int64_t>()(splits.NumElements() - 1)
-                                 : gradient.NumElements() / dim;
+                                 : gradient.dim_size(0);
       if (n < 0 || at + n > inverse.NumElements()) return NotOfTheLookup();
       OutputGradient output;
       RECS_RETURN_IF_ERROR(
           DescribeBatch(attributes_.combiners[f], n, splits, inputs.weights[f], &output.batch));
-      RECS_RETURN_IF_ERROR(CheckRows("`gradient`", gradient, output.batch.segments, dim));
+      RECS_RETURN_IF_ERROR(CheckRows("gradients", gradient, output.batch.segments, dim));
       output.gradient = gradient.flat<float>().data();
       output.inverse = positions + at;
       if (inputs.weights[f].NumElements() > 0) {
-        RECS_RETURN_IF_ERROR(CheckRows("`unique_rows`", inputs.unique_rows[t], m, dim));
+        RECS_RETURN_IF_ERROR(CheckRows("unique_rows", inputs.unique_rows[t], m, dim));
       }
       part->features.push_back(f);
       part->outputs.push_back(output);
@@ -118,9 +137,9 @@ class AddGradientKernel final : public TablesKernel {
     }
     if (at != inverse.NumElements()) return NotOfTheLookup();
     const Tensor& initial = inputs.unique_gradients[t];
-    if (initial.NumElements() == 0) return absl::OkStatus();
+    if (initial.dims() == 2 && initial.dim_size(0) == 0) return absl::OkStatus();
     part->initial = initial.flat<float>().data();
-    return CheckRows("`unique_gradient`", initial, m, dim);
+    return CheckRows("unique_gradients", initial, m, dim);
   }
 
   static absl::Status NotOfTheLookup() {

@@ -17,15 +17,15 @@ class AppendKernel final : public KeyedKernel<K> {
   absl::Status RunKeyed(tensorflow::OpKernelContext* context, Table<K>& table) override {
     RingShape shape;
     RECS_RETURN_IF_ERROR(ShapeOfRings(table, &shape));
-    const KeyTensor<K> keys(context->input(1));
-    const int64_t n = keys.size();
-    RECS_RETURN_IF_ERROR(CheckPositions(n));
+    std::optional<KeyTensor<K>> keys;
+    RECS_RETURN_IF_ERROR(ReadKeys<K>(context, &keys));
+    const int64_t n = keys->size();
     const bool* mask = nullptr;
     RECS_RETURN_IF_ERROR(MaskOf(context->input(2), n, &mask));
     const Tensor& records = context->input(3);
     const Tensor& times = context->input(4);
     const tensorflow::TensorShape expected({n, shape.width});
-    if (records.shape() != expected || times.NumElements() != n) {
+    if (records.shape() != expected || times.shape() != tensorflow::TensorShape({n})) {
       return absl::InvalidArgumentError(absl::StrCat(
           "`records` must have shape ", expected.DebugString(), " and `timestamps` shape [", n,
           "]. Received: ", records.shape().DebugString(), " and ", times.shape().DebugString(),
@@ -34,7 +34,7 @@ class AppendKernel final : public KeyedKernel<K> {
     const RecordBatch batch{records.flat<float>().data(), times.flat<int64_t>().data()};
     RECS_RETURN_IF_ERROR(CheckValues(batch, mask, n, shape, table));
     TeamExecutor executor = DeviceThreads(context);
-    RecordRings<K>::Append(table, keys.data(), mask, n, batch, executor);
+    RecordRings<K>::Append(table, keys->data(), mask, n, batch, executor);
     return absl::OkStatus();
   }
 

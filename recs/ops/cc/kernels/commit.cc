@@ -32,24 +32,34 @@ class CommitKernel final : public TablesKernel {
   absl::Status Run(tensorflow::OpKernelContext* context,
                    const std::vector<TableBase*>& tables) override {
     if (tables.size() != options_.size()) return WrongCounts();
+    RECS_RETURN_IF_ERROR(CheckHoldEmbeddings(tables));
     tensorflow::OpInputList learning_rates, steps, scales, now;
     RECS_RETURN_IF_ERROR(context->input_list("learning_rates", &learning_rates));
     RECS_RETURN_IF_ERROR(context->input_list("steps", &steps));
     RECS_RETURN_IF_ERROR(context->input_list("scales", &scales));
     RECS_RETURN_IF_ERROR(context->input_list("now", &now));
-    std::vector<CommitOptions> options = options_;
+    // All of them are read and checked before anything changes, so that a step is refused whole.
+    std::vector<OfTable> parts(tables.size());
+    for (size_t t = 0; t < tables.size(); ++t) {
+      OfTable& part = parts[t];
+      part.options = options_[t];
+      RECS_RETURN_IF_ERROR(ReadScalar("learning_rates", learning_rates[t], type_string(),
+                                      &part.options.optimizer.learning_rate));
+      int64_t step = 0;
+      RECS_RETURN_IF_ERROR(ReadScalar("steps", steps[t], type_string(), &step));
+      part.options.optimizer.step = step < 0 ? tables[t]->step() : step;
+      RECS_RETURN_IF_ERROR(ReadScalar("scales", scales[t], type_string(), &part.scale));
+      RECS_RETURN_IF_ERROR(ReadScalar("now", now[t], type_string(), &part.now));
+      RECS_RETURN_IF_ERROR(Check(*tables[t], part));
+    }
     std::vector<std::vector<RowGradients>> gradients(tables.size());
     std::vector<int64_t> sizes(tables.size(), 0);
     for (size_t t = 0; t < tables.size(); ++t) {
-      const float scale = scales[t].scalar<float>()();
-      if (!now[t].scalar<bool>()()) {
-        tables[t]->pending().Hold(scale);
+      if (!parts[t].now) {
+        tables[t]->pending().Hold(parts[t].scale);
         continue;
       }
-      const int64_t step = steps[t].scalar<int64_t>()();
-      options[t].optimizer.learning_rate = learning_rates[t].scalar<float>()();
-      options[t].optimizer.step = step < 0 ? tables[t]->step() : step;
-      gradients[t] = tables[t]->pending().Take(scale);
+      gradients[t] = tables[t]->pending().Take(parts[t].scale);
       sizes[t] = 1;
       for (const RowGradients& entry : gradients[t]) {
         sizes[t] += static_cast<int64_t>(entry.rows.size());
@@ -61,7 +71,7 @@ class CommitKernel final : public TablesKernel {
     ForEachTable(sizes, 300, all, [&](int t, Executor& executor) {
       if (sizes[t] == 0) return;
       statuses[t] =
-          tables[t]->Commit(options[t], std::move(gradients[t]), executor, &results[t]);
+          tables[t]->Commit(parts[t].options, std::move(gradients[t]), executor, &results[t]);
     });
     tensorflow::OpOutputList updated;
     RECS_RETURN_IF_ERROR(context->output_list("updated", &updated));
@@ -77,6 +87,22 @@ class CommitKernel final : public TablesKernel {
   }
 
  private:
+  struct OfTable {
+    CommitOptions options;
+    float scale = 1.0f;
+    bool now = true;
+  };
+
+  static absl::Status Check(const TableBase& table, const OfTable& part) {
+    const std::string where = " (in the commit of table '" + table.options().name + "')";
+    if (!std::isfinite(part.scale) || part.scale <= 0.0f) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "The factor of a step's gradients must be finite and above 0. Received: ", part.scale,
+          where, ". No row was changed. Look for a loss scale of 0, NaN or infinity."));
+    }
+    return ToAbsl(CheckHyperparameters(part.options, where));
+  }
+
   absl::Status ReadAttributes(tensorflow::OpKernelConstruction* context) {
     std::vector<std::string> optimizers;
     std::vector<float> parameters, weight_decays, clipnorms, clipvalues;

@@ -1,7 +1,5 @@
 // RecsTableUpsert, RecsTableRemove, RecsTableClear, RecsTableExport: rows by key, outside training.
 // RecsTableDefaultRow: the row of keys that have none.
-#include <limits>
-
 #include "kernels/keyed_kernel.h"
 #include "table/row_kernels.h"
 
@@ -18,19 +16,14 @@ class UpsertKernel final : public KeyedKernel<K> {
 
  protected:
   absl::Status RunKeyed(tensorflow::OpKernelContext* context, Table<K>& table) override {
-    const KeyTensor<K> keys(context->input(1));
+    std::optional<KeyTensor<K>> keys;
+    RECS_RETURN_IF_ERROR(ReadKeys<K>(context, &keys));
+    RECS_RETURN_IF_ERROR(CheckHoldsEmbeddings(table));
     const Tensor& rows = context->input(2);
-    const int64_t n = keys.size();
-    if (n > std::numeric_limits<int32_t>::max()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("`keys` must have at most 2^31 - 1 elements. Received: ", n,
-                       " (in upsert of table '", table.options().name, "')."));
-    }
-    if (rows.NumElements() != n * table.dim()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "`rows` must have shape [", n, ", ", table.dim(), "]. Received: ",
-          rows.shape().DebugString(), " (in upsert of table '", table.options().name, "')."));
-    }
+    const int64_t n = keys->size();
+    RECS_RETURN_IF_ERROR(
+        CheckShape("rows", rows, TensorShape({n, table.dim()}),
+                   absl::StrCat("upsert of table '", table.options().name, "'")));
     const float* data = rows.flat<float>().data();
     for (int64_t i = 0; i < n; ++i) {
       if (AllFinite(data + i * table.dim(), table.dim())) continue;
@@ -39,7 +32,7 @@ class UpsertKernel final : public KeyedKernel<K> {
           table.options().name, "'). No row was changed."));
     }
     TeamExecutor executor = DeviceThreads(context);
-    table.Upsert(keys.data(), data, n, executor);
+    table.Upsert(keys->data(), data, n, executor);
     return absl::OkStatus();
   }
 };
@@ -51,11 +44,12 @@ class RemoveKernel final : public KeyedKernel<K> {
 
  protected:
   absl::Status RunKeyed(tensorflow::OpKernelContext* context, Table<K>& table) override {
-    const KeyTensor<K> keys(context->input(1));
+    std::optional<KeyTensor<K>> keys;
+    RECS_RETURN_IF_ERROR(ReadKeys<K>(context, &keys));
     TeamExecutor executor = DeviceThreads(context);
     Tensor* removed = nullptr;
     RECS_RETURN_IF_ERROR(context->allocate_output(0, TensorShape({}), &removed));
-    removed->scalar<int64_t>()() = table.Remove(keys.data(), keys.size(), executor);
+    removed->scalar<int64_t>()() = table.Remove(keys->data(), keys->size(), executor);
     return absl::OkStatus();
   }
 };

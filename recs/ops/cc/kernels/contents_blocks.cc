@@ -28,6 +28,7 @@ class AssignKernel final : public TableKernel {
 
  protected:
   absl::Status Run(tensorflow::OpKernelContext* context, TableBase& base) override {
+    RECS_RETURN_IF_ERROR(CheckVector("blocks", context->input(1), type_string()));
     TensorSource source(context->input(1));
     TeamExecutor executor = DeviceThreads(context);
     return ToAbsl(WithTypedTable(base, [&](auto& table) {

@@ -60,10 +60,19 @@ class CreateKernel : public tensorflow::OpKernel {
     tensorflow::Tensor* handle = nullptr;
     RECS_RETURN_IF_ERROR(context->allocate_output(0, tensorflow::TensorShape({}), &handle));
     const tensorflow::Tensor& initial_rows = context->input(0);
-    if (initial_rows.NumElements() % options_.dim != 0) {
+    if (initial_rows.dims() != 2 || initial_rows.dim_size(1) != options_.dim) {
       return absl::InvalidArgumentError(absl::StrCat(
           "`initial_rows` must have shape [rows, ", options_.dim, "]. Received: ",
           initial_rows.shape().DebugString(), " (in RecsTable)."));
+    }
+    if (const int64_t bytes = options_.eviction.max_bytes;
+        bytes > 0 && options_.admission.kind == AdmissionKind::kCountingBloom) {
+      if (const int64_t counters = NewTable(initial_rows)->filter_bytes(); counters >= bytes) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "`max_bytes` must be above what the counters of `admission` take, ", counters,
+            " bytes. Received: max_bytes=", bytes, " (in table '", options_.name,
+            "'). Give a smaller `capacity`, or more bytes."));
+      }
     }
     auto& resource_handle = handle->scalar<tensorflow::ResourceHandle>()();
     const bool in_session = context->session_state() != nullptr;

@@ -17,7 +17,7 @@ class DeltaKernel final : public KeyedKernel<K> {
  protected:
   absl::Status RunKeyed(tensorflow::OpKernelContext* context, Table<K>& table) override {
     Cursor since;
-    RECS_RETURN_IF_ERROR(ParseCursor(TextOf(context->input(1)), &since));
+    RECS_RETURN_IF_ERROR(ReadSince(context, &since));
     Changes<K> changes;
     RECS_RETURN_IF_ERROR(ToAbsl(ChangesSince(table, since, &changes)));
     RECS_RETURN_IF_ERROR(OutputKeys<K>(context, 0, changes.keys));

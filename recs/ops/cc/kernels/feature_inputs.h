@@ -16,10 +16,11 @@ namespace recs {
 struct FeatureAttributes {
   std::vector<Combiner> combiners;  // a feature
   std::vector<int> tables;          // a feature: the index of its table
+  std::vector<int> dims;            // a feature, as the shape of the outputs has them
 
+  // Checks that the lists fit one another and the numbers of features and tables.
   absl::Status Read(tensorflow::OpKernelConstruction* context);
   int features() const { return static_cast<int>(combiners.size()); }
-  absl::Status CheckTables(int tables) const;
 };
 
 // One feature, checked. `masks` is null where every id counts.
@@ -49,8 +50,8 @@ class FeatureInputs {
   std::tuple<std::deque<KeyTensor<int64_t>>, std::deque<KeyTensor<std::string_view>>> keys_;
 };
 
-// An error unless feature keys have the table's type.
-absl::Status CheckKeyType(const TableBase& table, tensorflow::DataType keys);
+// An error unless a feature's keys have the type of its table, and its outputs the length of rows.
+absl::Status CheckFeature(const TableBase& table, tensorflow::DataType keys, int dim);
 
 }  // namespace recs
 

@@ -14,7 +14,7 @@ class FindKernel final : public TablesKernel {
  protected:
   absl::Status Run(tensorflow::OpKernelContext* context,
                    const std::vector<TableBase*>& tables) override {
-    RECS_RETURN_IF_ERROR(attributes_.CheckTables(static_cast<int>(tables.size())));
+    RECS_RETURN_IF_ERROR(CheckHoldEmbeddings(tables));
     FeatureInputs features;
     RECS_RETURN_IF_ERROR(features.Read(context, attributes_));
     tensorflow::OpOutputList outputs, found;
@@ -25,7 +25,8 @@ class FindKernel final : public TablesKernel {
     for (int f = 0; f < features.size(); ++f) {
       TableBase& table = *tables[attributes_.tables[f]];
       const Segments& batch = features[f].batch;
-      RECS_RETURN_IF_ERROR(CheckKeyType(table, features[f].keys->dtype()));
+      RECS_RETURN_IF_ERROR(
+          CheckFeature(table, features[f].keys->dtype(), attributes_.dims[f]));
       tensorflow::Tensor *output = nullptr, *known = nullptr;
       RECS_RETURN_IF_ERROR(outputs.allocate(
           f, tensorflow::TensorShape({batch.segments, table.dim()}), &output));

@@ -1,5 +1,6 @@
 // RecsTablesFindOrInsert: training's look-up of one or more features. New keys get their initial
 // row, which is stored.
+#include <algorithm>
 #include <chrono>
 
 #include "kernels/feature_inputs.h"
@@ -28,7 +29,7 @@ class FindOrInsertKernel final : public TablesKernel {
  protected:
   absl::Status Run(tensorflow::OpKernelContext* context,
                    const std::vector<TableBase*>& tables) override {
-    RECS_RETURN_IF_ERROR(attributes_.CheckTables(static_cast<int>(tables.size())));
+    RECS_RETURN_IF_ERROR(CheckHoldEmbeddings(tables));
     FeatureInputs features;
     RECS_RETURN_IF_ERROR(features.Read(context, attributes_));
     tensorflow::OpOutputList outputs, rows, inverse, unique_rows, known;
@@ -37,15 +38,15 @@ class FindOrInsertKernel final : public TablesKernel {
     RECS_RETURN_IF_ERROR(context->output_list("inverse", &inverse));
     RECS_RETURN_IF_ERROR(context->output_list("unique_rows", &unique_rows));
     RECS_RETURN_IF_ERROR(context->output_list("known", &known));
-    const Tensor* seconds = nullptr;
-    RECS_RETURN_IF_ERROR(context->input("time", &seconds));
-    const int64_t given = seconds->scalar<int64_t>()();
-    if (given < 0 || given > 0xffffffff) {
+    int64_t given = 0;
+    RECS_RETURN_IF_ERROR(ReadScalar(context, "time", &given));
+    if (given < -1 || given > 0xffffffff) {
       return absl::InvalidArgumentError(absl::StrCat(
-          "`timestamps` must be seconds since 1970, from 0 (for now) to 2^32 - 1. Received: ", given,
+          "`timestamps` must be seconds since 1970, from 1 to 2^32 - 1. Received: ", given,
           " (in a look-up of table '", tables[0]->options().name, "'). Divide milliseconds by 1000."));
     }
-    const uint32_t time = given > 0 ? static_cast<uint32_t>(given) : SecondsNow();
+    // 0 stands for the clock's time, -1 for none.
+    const uint32_t time = given == 0 ? SecondsNow() : static_cast<uint32_t>(std::max<int64_t>(given, 0));
 
     std::vector<OfTable> lookups(tables.size());
     std::vector<int64_t> sizes;
@@ -99,7 +100,8 @@ class FindOrInsertKernel final : public TablesKernel {
     for (int f = 0; f < features.size(); ++f) {
       if (attributes_.tables[f] != t) continue;
       const FeatureInput& feature = features[f];
-      RECS_RETURN_IF_ERROR(CheckKeyType(table, feature.keys->dtype()));
+      RECS_RETURN_IF_ERROR(
+          CheckFeature(table, feature.keys->dtype(), attributes_.dims[f]));
       Tensor* output = nullptr;
       RECS_RETURN_IF_ERROR(
           outputs->allocate(f, TensorShape({feature.batch.segments, table.dim()}), &output));

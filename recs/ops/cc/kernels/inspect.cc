@@ -25,7 +25,8 @@ class StatsKernel final : public TableKernel {
                               counts.training_hits,  counts.updates,
                               counts.update_distinct, counts.last_distinct,
                               counts.evictions,      counts.unlogged_evictions,
-                              counts.not_admitted,   counts.waiting};
+                              counts.not_admitted,   counts.waiting,
+                              counts.waiting_dropped};
     Tensor *values_tensor = nullptr, *optimizer = nullptr;
     RECS_RETURN_IF_ERROR(context->allocate_output(
         0, TensorShape({static_cast<int64_t>(std::size(values))}), &values_tensor));

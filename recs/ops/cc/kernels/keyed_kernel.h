@@ -2,6 +2,7 @@
 #ifndef RECS_KERNELS_KEYED_KERNEL_H_
 #define RECS_KERNELS_KEYED_KERNEL_H_
 
+#include <optional>
 #include <vector>
 
 #include "kernels/table_kernel.h"
@@ -33,6 +34,18 @@ class KeyedKernel : public TableKernel {
     return RunKeyed(context, *table);
   }
 };
+
+// The input `keys` (n).
+template <class K>
+absl::Status ReadKeys(tensorflow::OpKernelContext* context, std::optional<KeyTensor<K>>* keys) {
+  const tensorflow::Tensor* tensor = nullptr;
+  RECS_RETURN_IF_ERROR(context->input("keys", &tensor));
+  const std::string& where = context->op_kernel().type_string();
+  RECS_RETURN_IF_ERROR(CheckVector("keys", *tensor, where));
+  RECS_RETURN_IF_ERROR(CheckPositions(tensor->NumElements()));
+  keys->emplace(*tensor);
+  return absl::OkStatus();
+}
 
 // Keys as an output (n).
 template <class K>

@@ -26,8 +26,9 @@ class RecentKernel final : public KeyedKernel<K> {
           ". Received: ", shape_.capacity, " and ", shape_.width, " (in table '",
           table.options().name, "')."));
     }
-    const KeyTensor<K> keys(context->input(1));
-    const int64_t n = keys.size();
+    std::optional<KeyTensor<K>> keys;
+    RECS_RETURN_IF_ERROR(ReadKeys<K>(context, &keys));
+    const int64_t n = keys->size();
     const bool* mask = nullptr;
     RECS_RETURN_IF_ERROR(MaskOf(context->input(2), n, &mask));
     Tensor *records = nullptr, *lengths = nullptr, *times = nullptr;
@@ -36,7 +37,7 @@ class RecentKernel final : public KeyedKernel<K> {
     RECS_RETURN_IF_ERROR(context->allocate_output(1, TensorShape({n}), &lengths));
     RECS_RETURN_IF_ERROR(context->allocate_output(2, TensorShape({n, shape.capacity}), &times));
     TeamExecutor executor = DeviceThreads(context);
-    RecordRings<K>::Recent(table, keys.data(), mask, n,
+    RecordRings<K>::Recent(table, keys->data(), mask, n,
                            {records->flat<float>().data(), lengths->flat<int32_t>().data(),
                             times->flat<int64_t>().data()},
                            executor);

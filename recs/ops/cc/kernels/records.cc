@@ -28,14 +28,16 @@ class MetadataKernel final : public KeyedKernel<K> {
 
  protected:
   absl::Status RunKeyed(tensorflow::OpKernelContext* context, Table<K>& table) override {
-    const KeyTensor<K> keys(context->input(1));
+    std::optional<KeyTensor<K>> keys;
+    RECS_RETURN_IF_ERROR(ReadKeys<K>(context, &keys));
+    const int64_t n = keys->size();
     Tensor* tensor = nullptr;
     RECS_RETURN_IF_ERROR(
-        context->allocate_output(0, TensorShape({keys.size(), kMetadataFields}), &tensor));
-    std::vector<RowMetadata> metadata(keys.size());
-    table.Metadata(keys.data(), keys.size(), metadata.data());
+        context->allocate_output(0, TensorShape({n, kMetadataFields}), &tensor));
+    std::vector<RowMetadata> metadata(n);
+    table.Metadata(keys->data(), n, metadata.data());
     int64_t* out = tensor->flat<int64_t>().data();
-    for (int64_t i = 0; i < keys.size(); ++i) PutMetadata(metadata[i], out + i * kMetadataFields);
+    for (int64_t i = 0; i < n; ++i) PutMetadata(metadata[i], out + i * kMetadataFields);
     return absl::OkStatus();
   }
 };
@@ -50,7 +52,8 @@ class RecordsKernel final : public KeyedKernel<K> {
 
  protected:
   absl::Status RunKeyed(tensorflow::OpKernelContext* context, Table<K>& table) override {
-    const int64_t limit = context->input(1).scalar<int64_t>()();
+    int64_t limit = 0;
+    RECS_RETURN_IF_ERROR(ReadScalar(context, "limit", &limit));
     Tensor *keys = nullptr, *metadata = nullptr, *rows = nullptr, *slots = nullptr;
     Tensor *vectors = nullptr, *optimizer = nullptr;
     const int64_t dim = table.dim();

@@ -76,9 +76,11 @@ class SaveKernel final : public TableKernel {
  protected:
   absl::Status Run(tensorflow::OpKernelContext* context, TableBase& table) override {
     WriteOptions options;
-    RECS_RETURN_IF_ERROR(attributes_.Options(context->input(2), &options));
+    std::string path;
+    RECS_RETURN_IF_ERROR(ReadScalar(context, "path", &path));
+    RECS_RETURN_IF_ERROR(attributes_.Options(context, &options));
     std::unique_ptr<RunningSave> save;
-    RECS_RETURN_IF_ERROR(RunningSave::Begin(table, TextOf(context->input(1)), options, &save));
+    RECS_RETURN_IF_ERROR(RunningSave::Begin(table, path, options, &save));
     RECS_RETURN_IF_ERROR(PutMoment(context, 0, save->header()));
     return ToAbsl(save->Write());
   }
@@ -122,13 +124,13 @@ class BeginSaveKernel final : public tensorflow::OpKernel {
  private:
   absl::Status Run(tensorflow::OpKernelContext* context) {
     tensorflow::core::RefCountPtr<TableResource> table;
-    RECS_RETURN_IF_ERROR(
-        tensorflow::LookupResource(context, tensorflow::HandleFromInput(context, 0), &table));
+    RECS_RETURN_IF_ERROR(ReadResource(context, "table", context->input(0), &table));
     WriteOptions options;
-    RECS_RETURN_IF_ERROR(attributes_.Options(context->input(2), &options));
+    std::string path;
+    RECS_RETURN_IF_ERROR(ReadScalar(context, "path", &path));
+    RECS_RETURN_IF_ERROR(attributes_.Options(context, &options));
     std::unique_ptr<RunningSave> save;
-    RECS_RETURN_IF_ERROR(
-        RunningSave::Begin(table->table(), TextOf(context->input(1)), options, &save));
+    RECS_RETURN_IF_ERROR(RunningSave::Begin(table->table(), path, options, &save));
     RECS_RETURN_IF_ERROR(PutMoment(context, 1, save->header()));
     Tensor* handle = nullptr;
     RECS_RETURN_IF_ERROR(context->allocate_output(0, TensorShape({}), &handle));
@@ -155,8 +157,7 @@ class FinishSaveKernel final : public tensorflow::OpKernel {
  private:
   static absl::Status Run(tensorflow::OpKernelContext* context) {
     tensorflow::core::RefCountPtr<SaveResource> resource;
-    RECS_RETURN_IF_ERROR(
-        tensorflow::LookupResource(context, tensorflow::HandleFromInput(context, 0), &resource));
+    RECS_RETURN_IF_ERROR(ReadResource(context, "save", context->input(0), &resource));
     const std::unique_ptr<RunningSave> save = resource->Take();
     if (save != nullptr) return ToAbsl(save->Write());
     return absl::FailedPreconditionError(

@@ -80,7 +80,12 @@ class SoftmaxLossKernel final : public tensorflow::OpKernel {
     RECS_RETURN_IF_ERROR(Optional(context, 4, "positives", problem->rows, &problem->positives));
     RECS_RETURN_IF_ERROR(Optional(context, 5, "own_numbers", problem->rows, &problem->own_numbers));
     RECS_RETURN_IF_ERROR(Optional(context, 6, "numbers", problem->columns, &problem->numbers));
-    return absl::OkStatus();
+    if ((problem->own_numbers == nullptr) == (problem->numbers == nullptr)) {
+      return absl::OkStatus();
+    }
+    return absl::InvalidArgumentError(
+        absl::StrCat("`own_numbers` and `numbers` must come together. Received: one of them (in ",
+                     name(), ")."));
   }
 
   // An input that may be left out, by its attribute.

@@ -28,7 +28,9 @@ class RestoreKernel final : public TableKernel {
 
  protected:
   absl::Status Run(tensorflow::OpKernelContext* context, TableBase& table) override {
-    FileSource source(TextOf(context->input(1)));
+    std::string path;
+    RECS_RETURN_IF_ERROR(ReadScalar(context, "path", &path));
+    FileSource source(path);
     RECS_RETURN_IF_ERROR(ToAbsl(source.Open()));
     TeamExecutor executor = DeviceThreads(context);
     return ToAbsl(ReadState(source, table, options_, executor));
@@ -57,7 +59,9 @@ class ApplyKernel final : public TableKernel {
 
  protected:
   absl::Status Run(tensorflow::OpKernelContext* context, TableBase& base) override {
-    FileSource source(TextOf(context->input(1)));
+    std::string path;
+    RECS_RETURN_IF_ERROR(ReadScalar(context, "path", &path));
+    FileSource source(path);
     RECS_RETURN_IF_ERROR(ToAbsl(source.Open()));
     TeamExecutor executor = DeviceThreads(context);
     return ToAbsl(WithTypedTable(base, [&](auto& table) {
@@ -88,6 +92,7 @@ class DeserializeKernel final : public TableKernel {
 
  protected:
   absl::Status Run(tensorflow::OpKernelContext* context, TableBase& table) override {
+    RECS_RETURN_IF_ERROR(CheckVector("blocks", context->input(1), type_string()));
     TensorSource source(context->input(1));
     TeamExecutor executor = DeviceThreads(context);
     return ToAbsl(ReadState(source, table, {}, executor));

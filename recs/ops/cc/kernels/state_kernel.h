@@ -17,11 +17,10 @@ auto WithTypedTable(TableBase& base, const Work& work) {
   return work(static_cast<Table<std::string_view>&>(base));
 }
 
-inline std::string TextOf(const tensorflow::Tensor& scalar) {
-  return std::string(scalar.scalar<tensorflow::tstring>()());
-}
-
-inline absl::Status ParseCursor(const std::string& text, Cursor* cursor) {
+// The input `since`.
+inline absl::Status ReadSince(tensorflow::OpKernelContext* context, Cursor* cursor) {
+  std::string text;
+  RECS_RETURN_IF_ERROR(ReadScalar(context, "since", &text));
   if (Cursor::FromText(text, cursor)) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       "`since` must be a cursor as a base or a delta gave it. Received: '", text,
@@ -37,11 +36,11 @@ struct SaveAttributes {
     RECS_RETURN_IF_ERROR(context->GetAttr("kind", &kind));
     return context->GetAttr("slots", &slots);
   }
-  absl::Status Options(const tensorflow::Tensor& since, WriteOptions* options) const {
+  absl::Status Options(tensorflow::OpKernelContext* context, WriteOptions* options) const {
     if (kind == "base") options->kind = SnapshotKind::kBase;
     if (kind == "delta") options->kind = SnapshotKind::kDelta;
     options->slots = slots;
-    return ParseCursor(TextOf(since), &options->since);
+    return ReadSince(context, &options->since);
   }
 };
 

@@ -3,6 +3,11 @@
 #include <limits>
 
 namespace recs {
+namespace {
+
+constexpr std::string_view kLookup = "a table's look-up";
+
+}  // namespace
 
 absl::Status OutOfMemory(std::string_view kernel) {
   return absl::ResourceExhaustedError(
@@ -24,11 +29,22 @@ absl::Status TablesKernel::Checked(tensorflow::OpKernelContext* context) {
   std::vector<tensorflow::core::RefCountPtr<TableResource>> resources(handles.size());
   std::vector<TableBase*> tables;
   for (int t = 0; t < handles.size(); ++t) {
-    const auto& handle = handles[t].scalar<tensorflow::ResourceHandle>()();
-    RECS_RETURN_IF_ERROR(tensorflow::LookupResource(context, handle, &resources[t]));
+    RECS_RETURN_IF_ERROR(ReadResource(context, "tables", handles[t], &resources[t]));
     tables.push_back(&resources[t]->table());
   }
   return Run(context, tables);
+}
+
+absl::Status CheckHoldsEmbeddings(const TableBase& table) {
+  if (table.options().initializer.kind != InitializerKind::kRing) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "The table must hold embeddings. Received: a record table (in table '",
+      table.options().name, "')."));
+}
+
+absl::Status CheckHoldEmbeddings(const std::vector<TableBase*>& tables) {
+  for (const TableBase* table : tables) RECS_RETURN_IF_ERROR(CheckHoldsEmbeddings(*table));
+  return absl::OkStatus();
 }
 
 absl::Status CheckPositions(int64_t n) {
@@ -44,6 +60,8 @@ absl::Status DescribeBatch(Combiner combiner, int64_t n, const tensorflow::Tenso
   batch->combiner = combiner;
   batch->positions = n;
   batch->segments = n;
+  RECS_RETURN_IF_ERROR(CheckVector("weights", weights, kLookup));
+  RECS_RETURN_IF_ERROR(CheckVector("splits", splits, kLookup));
   if (weights.NumElements() != 0 && weights.NumElements() != n) {
     return absl::InvalidArgumentError(absl::StrCat("`weights` must have one value a key. Received: ",
                                                    weights.NumElements(), " weights for ", n,
@@ -67,6 +85,7 @@ absl::Status DescribeBatch(Combiner combiner, int64_t n, const tensorflow::Tenso
 
 absl::Status MaskOf(const tensorflow::Tensor& tensor, int64_t n, const bool** mask) {
   *mask = nullptr;
+  RECS_RETURN_IF_ERROR(CheckVector("mask", tensor, kLookup));
   if (tensor.NumElements() == 0) return absl::OkStatus();
   if (tensor.NumElements() != n) {
     return absl::InvalidArgumentError(absl::StrCat("`mask` must have one value a key. Received: ",

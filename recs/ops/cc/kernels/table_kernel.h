@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "kernels/checked_inputs.h"
 #include "table/combine.h"
 #include "table/status.h"
 #include "table/table.h"
@@ -21,11 +22,6 @@
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/framework/resource_mgr.h"
 #include "tensorflow/core/lib/core/threadpool.h"
-
-#define RECS_RETURN_IF_ERROR(expression)                                    \
-  do {                                                                      \
-    if (absl::Status recs_status = (expression); !recs_status.ok()) return recs_status; \
-  } while (false)
 
 namespace recs {
 
@@ -65,6 +61,10 @@ inline absl::Status ToAbsl(const Status& status) {
   return absl::UnknownError(status.message());
 }
 
+// An error where a table holds rings of records, whose bytes are no embeddings.
+absl::Status CheckHoldsEmbeddings(const TableBase& table);
+absl::Status CheckHoldEmbeddings(const std::vector<TableBase*>& tables);
+
 // The engine numbers positions in 32 bits.
 absl::Status CheckPositions(int64_t n);
 
@@ -89,8 +89,7 @@ class TableKernel : public tensorflow::OpKernel {
  private:
   absl::Status Checked(tensorflow::OpKernelContext* context) {
     tensorflow::core::RefCountPtr<TableResource> resource;
-    RECS_RETURN_IF_ERROR(
-        tensorflow::LookupResource(context, tensorflow::HandleFromInput(context, 0), &resource));
+    RECS_RETURN_IF_ERROR(ReadResource(context, "table", context->input(0), &resource));
     return Run(context, resource->table());
   }
 };
@@ -153,8 +152,8 @@ inline Combiner ParseCombiner(const std::string& name) {
   return Combiner::kNone;
 }
 
-// Checks and describes the batch of a look-up: n positions, splits (segments + 1, or empty for no
-// combiner) and weights (n, or empty).
+// Checks and describes the batch of a look-up: n positions, splits (segments + 1; not looked at
+// without a combiner) and weights (n, or empty).
 absl::Status DescribeBatch(Combiner combiner, int64_t n, const tensorflow::Tensor& splits,
                            const tensorflow::Tensor& weights, Segments* batch);
 

@@ -1,4 +1,5 @@
 // The ops of a record table beyond those of every table: names, inputs, outputs and shapes.
+#include "ops/input_ranks.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/shape_inference.h"
@@ -29,7 +30,7 @@ REGISTER_OP("RecsTableAppend")
     .Input("records: float")
     .Input("times: int64")
     .SetIsStateful()
-    .SetShapeFn(tensorflow::shape_inference::NoOutputs);
+    .SetShapeFn(ForRanks({0, 1, 1, 2, 1}, tensorflow::shape_inference::NoOutputs));
 
 REGISTER_OP("RecsTableRecent")
     .Attr("K: {int64, string}")
@@ -42,7 +43,7 @@ REGISTER_OP("RecsTableRecent")
     .Output("lengths: int32")
     .Output("times: int64")
     .SetIsStateful()
-    .SetShapeFn(RecentShapes);
+    .SetShapeFn(ForRanks({0, 1, 1}, RecentShapes));
 
 }  // namespace
 }  // namespace recs

@@ -1,4 +1,5 @@
 // The ops of scores: names, inputs, outputs and shapes.
+#include "ops/input_ranks.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/shape_inference.h"
 
@@ -45,10 +46,10 @@ REGISTER_OP("RecsCountHigher")
     .Input("candidates: float")
     .Input("limits: double")
     .Output("counts: int64")
-    .SetShapeFn([](InferenceContext* c) {
+    .SetShapeFn(ForRanks({2, 2, 2}, [](InferenceContext* c) {
       c->set_output(0, c->input(2));
       return absl::OkStatus();
-    });
+    }));
 
 // Which instructions the kernels use; an error where RECS_KERNELS cannot be followed.
 REGISTER_OP("RecsKernelPath").Output("path: string").SetIsStateful().SetShapeFn([](InferenceContext* c) {

@@ -2,6 +2,7 @@
 //
 // `kind` is "state", "base" (a state that deltas follow) or "delta" (what changed since a cursor).
 // Cursors are strings, of change_log.h; empty for none.
+#include "ops/input_ranks.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/shape_inference.h"
@@ -19,11 +20,11 @@ REGISTER_OP("RecsTableSave")
     .Output("cursor: string")
     .Attr("kind: {'state', 'base', 'delta'} = 'state'")
     .Attr("slots: bool = true")
-    .SetShapeFn([](InferenceContext* c) {
+    .SetShapeFn(ForRanks({0, 0, 0}, [](InferenceContext* c) {
       c->set_output(0, c->Scalar());
       c->set_output(1, c->Scalar());
       return absl::OkStatus();
-    });
+    }));
 
 // The same in two ops: the first one takes the moment, the second one writes.
 REGISTER_OP("RecsTableBeginSave")
@@ -36,26 +37,26 @@ REGISTER_OP("RecsTableBeginSave")
     .Attr("kind: {'state', 'base', 'delta'} = 'state'")
     .Attr("slots: bool = true")
     .SetIsStateful()
-    .SetShapeFn([](InferenceContext* c) {
+    .SetShapeFn(ForRanks({0, 0, 0}, [](InferenceContext* c) {
       for (int i = 0; i < 3; ++i) c->set_output(i, c->Scalar());
       return absl::OkStatus();
-    });
+    }));
 
 REGISTER_OP("RecsTableFinishSave")
     .Input("save: resource")
-    .SetShapeFn(tensorflow::shape_inference::NoOutputs);
+    .SetShapeFn(ForRanks({0}, tensorflow::shape_inference::NoOutputs));
 
 REGISTER_OP("RecsTableRestore")
     .Input("table: resource")
     .Input("path: string")
     .Attr("merge: bool = false")
     .Attr("slots: bool = true")
-    .SetShapeFn(tensorflow::shape_inference::NoOutputs);
+    .SetShapeFn(ForRanks({0, 0}, tensorflow::shape_inference::NoOutputs));
 
 REGISTER_OP("RecsTableApply")
     .Input("table: resource")
     .Input("path: string")
-    .SetShapeFn(tensorflow::shape_inference::NoOutputs);
+    .SetShapeFn(ForRanks({0, 0}, tensorflow::shape_inference::NoOutputs));
 
 // Takes an entry of a chain over, a base or a delta, of which each table has a file: all are
 // checked before any table changes, and a file that is unlinked meanwhile is read all the same.
@@ -80,7 +81,7 @@ REGISTER_OP("RecsTableFollows")
     .Input("table: resource")
     .Output("cursor: string")
     .SetIsStateful()
-    .SetShapeFn(tensorflow::shape_inference::ScalarShape);
+    .SetShapeFn(ForRanks({0}, tensorflow::shape_inference::ScalarShape));
 
 REGISTER_OP("RecsTableDelta")
     .Input("table: resource")
@@ -90,26 +91,26 @@ REGISTER_OP("RecsTableDelta")
     .Output("removed: K")
     .Output("cursor: string")
     .Attr("K: {int64, string}")
-    .SetShapeFn([](InferenceContext* c) {
+    .SetShapeFn(ForRanks({0, 0}, [](InferenceContext* c) {
       c->set_output(0, c->Vector(c->UnknownDim()));
       c->set_output(1, c->Matrix(c->UnknownDim(), c->UnknownDim()));
       c->set_output(2, c->Vector(c->UnknownDim()));
       c->set_output(3, c->Scalar());
       return absl::OkStatus();
-    });
+    }));
 
 REGISTER_OP("RecsTableSerialize")
     .Input("table: resource")
     .Output("blocks: string")
-    .SetShapeFn([](InferenceContext* c) {
+    .SetShapeFn(ForRanks({0}, [](InferenceContext* c) {
       c->set_output(0, c->Vector(c->UnknownDim()));
       return absl::OkStatus();
-    });
+    }));
 
 REGISTER_OP("RecsTableDeserialize")
     .Input("table: resource")
     .Input("blocks: string")
-    .SetShapeFn(tensorflow::shape_inference::NoOutputs);
+    .SetShapeFn(ForRanks({0, 1}, tensorflow::shape_inference::NoOutputs));
 
 }  // namespace
 }  // namespace recs

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "ops/input_ranks.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/shape_inference.h"
@@ -22,13 +23,22 @@ struct ListSizes {
   absl::Status Read(InferenceContext* c) {
     std::vector<std::string> combiners;
     if (absl::Status got = c->GetAttr("combiners", &combiners); !got.ok()) return got;
-    features = static_cast<int>(combiners.size());
+    if (absl::Status got = c->GetAttr("F", &features); !got.ok()) return got;
+    if (static_cast<int>(combiners.size()) != features) {
+      return absl::InvalidArgumentError("`combiners` must have one value a feature (in a look-up).");
+    }
     return c->GetAttr("T", &tables);
   }
 };
 
-// (keys, dim) without a combiner, (segments, dim) with one.
-absl::Status OutputShapes(InferenceContext* c, const ListSizes& sizes) {
+// (keys, dim) without a combiner, (segments, dim) with one. Inputs are the tables and then, a
+// feature, keys, masks, splits and weights; `others` follow.
+absl::Status OutputShapes(InferenceContext* c, const ListSizes& sizes, int others) {
+  if (c->num_inputs() != sizes.tables + 4 * sizes.features + others) {
+    return absl::InvalidArgumentError("`keys` must be one tensor a feature (in a look-up).");
+  }
+  if (absl::Status got = CheckRanks(c, 0, sizes.tables, 0); !got.ok()) return got;
+  if (absl::Status got = CheckRanks(c, sizes.tables, 4 * sizes.features, 1); !got.ok()) return got;
   std::vector<int> dims;
   std::vector<std::string> combiners;
   if (absl::Status got = c->GetAttr("dims", &dims); !got.ok()) return got;
@@ -39,9 +49,6 @@ absl::Status OutputShapes(InferenceContext* c, const ListSizes& sizes) {
   for (int f = 0; f < sizes.features; ++f) {
     const ShapeHandle keys = c->input(sizes.tables + f);
     const ShapeHandle splits = c->input(sizes.tables + 2 * sizes.features + f);
-    ShapeHandle checked;
-    if (absl::Status got = c->WithRank(keys, 1, &checked); !got.ok()) return got;
-    if (absl::Status got = c->WithRank(splits, 1, &checked); !got.ok()) return got;
     tensorflow::shape_inference::DimensionHandle rows = c->UnknownDim();
     if (combiners[f] == "none") {
       rows = c->Dim(keys, 0);
@@ -56,7 +63,7 @@ absl::Status OutputShapes(InferenceContext* c, const ListSizes& sizes) {
 absl::Status FindShapes(InferenceContext* c) {
   ListSizes sizes;
   if (absl::Status got = sizes.Read(c); !got.ok()) return got;
-  if (absl::Status got = OutputShapes(c, sizes); !got.ok()) return got;
+  if (absl::Status got = OutputShapes(c, sizes, 0); !got.ok()) return got;
   for (int f = 0; f < sizes.features; ++f) {
     c->set_output(sizes.features + f, c->Vector(c->UnknownDim()));
   }
@@ -66,7 +73,8 @@ absl::Status FindShapes(InferenceContext* c) {
 absl::Status FindOrInsertShapes(InferenceContext* c) {
   ListSizes sizes;
   if (absl::Status got = sizes.Read(c); !got.ok()) return got;
-  if (absl::Status got = OutputShapes(c, sizes); !got.ok()) return got;
+  if (absl::Status got = OutputShapes(c, sizes, 1); !got.ok()) return got;
+  if (absl::Status got = CheckRanks(c, c->num_inputs() - 1, 1, 0); !got.ok()) return got;
   int at = sizes.features;
   for (int i = 0; i < 2 * sizes.tables; ++i) c->set_output(at++, c->Vector(c->UnknownDim()));
   for (int t = 0; t < sizes.tables; ++t) {
@@ -79,6 +87,17 @@ absl::Status FindOrInsertShapes(InferenceContext* c) {
 absl::Status AddGradientShapes(InferenceContext* c) {
   ListSizes sizes;
   if (absl::Status got = sizes.Read(c); !got.ok()) return got;
+  // Of each table its handle, rows and inverse; of each feature splits and weights, then gradients;
+  // of each table two matrices.
+  const int tables = sizes.tables, features = sizes.features;
+  const struct {
+    int count, rank;
+  } inputs[] = {{tables, 0}, {2 * tables + 2 * features, 1}, {features + 2 * tables, 2}};
+  int at = 0;
+  for (const auto& some : inputs) {
+    if (absl::Status got = CheckRanks(c, at, some.count, some.rank); !got.ok()) return got;
+    at += some.count;
+  }
   c->set_output(0, c->Scalar());
   for (int f = 0; f < sizes.features; ++f) {
     c->set_output(1 + f, c->input(3 * sizes.tables + sizes.features + f));
@@ -92,9 +111,15 @@ absl::Status ExportShapes(InferenceContext* c) {
   return absl::OkStatus();
 }
 
-absl::Status ScalarShape(InferenceContext* c) {
+absl::Status ScalarShapes(InferenceContext* c) {
   for (int i = 0; i < c->num_outputs(); ++i) c->set_output(i, c->Scalar());
   return absl::OkStatus();
+}
+
+// All inputs are scalars, one a table.
+absl::Status CommitShapes(InferenceContext* c) {
+  if (absl::Status got = CheckRanks(c, 0, c->num_inputs(), 0); !got.ok()) return got;
+  return ScalarShapes(c);
 }
 
 absl::Status StatsShapes(InferenceContext* c) {
@@ -130,7 +155,7 @@ REGISTER_OP("RecsTable")
     .Input("initial_rows: float")
     .Output("table: resource")
     .SetIsStateful()
-    .SetShapeFn(ScalarShape);
+    .SetShapeFn(ForRanks({2}, ScalarShapes));
 
 REGISTER_OP("RecsTablesFind")
     .Attr("T: int >= 1")
@@ -201,50 +226,50 @@ REGISTER_OP("RecsTablesCommit")
     .Input("scales: T * float")
     .Input("now: T * bool")
     .Output("updated: T * int64")
-    .SetShapeFn(ScalarShape);
+    .SetShapeFn(CommitShapes);
 
 REGISTER_OP("RecsTableUpsert")
     .Attr("K: {int64, string}")
     .Input("table: resource")
     .Input("keys: K")
     .Input("rows: float")
-    .SetShapeFn(tensorflow::shape_inference::NoOutputs);
+    .SetShapeFn(ForRanks({0, 1, 2}, tensorflow::shape_inference::NoOutputs));
 
 REGISTER_OP("RecsTableRemove")
     .Attr("K: {int64, string}")
     .Input("table: resource")
     .Input("keys: K")
     .Output("removed: int64")
-    .SetShapeFn(ScalarShape);
+    .SetShapeFn(ForRanks({0, 1}, ScalarShapes));
 
 REGISTER_OP("RecsTableClear")
     .Input("table: resource")
-    .SetShapeFn(tensorflow::shape_inference::NoOutputs);
+    .SetShapeFn(ForRanks({0}, tensorflow::shape_inference::NoOutputs));
 
 REGISTER_OP("RecsTableExport")
     .Attr("K: {int64, string}")
     .Input("table: resource")
     .Output("keys: K")
     .Output("rows: float")
-    .SetShapeFn(ExportShapes);
+    .SetShapeFn(ForRanks({0}, ExportShapes));
 
 REGISTER_OP("RecsTableDefaultRow")
     .Input("table: resource")
     .Output("row: float")
-    .SetShapeFn([](InferenceContext* c) {
+    .SetShapeFn(ForRanks({0}, [](InferenceContext* c) {
       c->set_output(0, c->Vector(c->UnknownDim()));
       return absl::OkStatus();
-    });
+    }));
 
 REGISTER_OP("RecsTableMetadata")
     .Attr("K: {int64, string}")
     .Input("table: resource")
     .Input("keys: K")
     .Output("metadata: int64")
-    .SetShapeFn([](InferenceContext* c) {
+    .SetShapeFn(ForRanks({0, 1}, [](InferenceContext* c) {
       c->set_output(0, c->Matrix(c->Dim(c->input(1), 0), 3));
       return absl::OkStatus();
-    });
+    }));
 
 REGISTER_OP("RecsTableRecords")
     .Attr("K: {int64, string}")
@@ -258,13 +283,13 @@ REGISTER_OP("RecsTableRecords")
     .Output("slots: float")
     .Output("slot_vectors: int64")
     .Output("optimizer: string")
-    .SetShapeFn([](InferenceContext* c) {
+    .SetShapeFn(ForRanks({0, 0}, [](InferenceContext* c) {
       c->set_output(0, c->Vector(c->UnknownDim()));
       c->set_output(1, c->Matrix(c->UnknownDim(), 3));
       for (int i = 2; i < 4; ++i) c->set_output(i, c->Matrix(c->UnknownDim(), c->UnknownDim()));
       for (int i = 4; i < 6; ++i) c->set_output(i, c->Scalar());
       return absl::OkStatus();
-    });
+    }));
 
 REGISTER_OP("RecsTableEvict")
     .Attr("steps_to_live: int = 0")
@@ -276,29 +301,29 @@ REGISTER_OP("RecsTableEvict")
     .Attr("victims: {'least_recent', 'least_frequent'} = 'least_recent'")
     .Input("table: resource")
     .Output("evicted: int64")
-    .SetShapeFn(ScalarShape);
+    .SetShapeFn(ForRanks({0}, ScalarShapes));
 
 REGISTER_OP("RecsTableEvictedKeys")
     .Attr("K: {int64, string}")
     .Input("table: resource")
     .Output("keys: K")
-    .SetShapeFn([](InferenceContext* c) {
+    .SetShapeFn(ForRanks({0}, [](InferenceContext* c) {
       c->set_output(0, c->Vector(c->UnknownDim()));
       return absl::OkStatus();
-    });
+    }));
 
 REGISTER_OP("RecsTableStats")
     .Input("table: resource")
     .Output("counts: int64")
     .Output("optimizer: string")
-    .SetShapeFn(StatsShapes);
+    .SetShapeFn(ForRanks({0}, StatsShapes));
 
-REGISTER_OP("RecsTableStep").Input("table: resource").Output("step: int64").SetShapeFn(ScalarShape);
+REGISTER_OP("RecsTableStep").Input("table: resource").Output("step: int64").SetShapeFn(ForRanks({0}, ScalarShapes));
 
 REGISTER_OP("RecsTableHeldApplies")
     .Input("table: resource")
     .Output("held: int64")
-    .SetShapeFn(ScalarShape);
+    .SetShapeFn(ForRanks({0}, ScalarShapes));
 
 }  // namespace
 }  // namespace recs

@@ -53,7 +53,13 @@ class Filter {
   virtual FilterShape shape() const = 0;
   // Keys that it remembers one by one.
   virtual int64_t waiting() const { return 0; }
+  // Those that it forgot to keep to a bound.
+  virtual int64_t dropped() const { return 0; }
   virtual uint64_t bytes() const { return 0; }
+
+  // Forgets keys that it remembers one by one until no more than these, and no more than their
+  // bytes, are left; 0 for any number. The same bound holds from then on.
+  virtual void Bound(int64_t /*keys*/, int64_t /*bytes*/) {}
 
   // Whether there is a state to save.
   virtual bool counted() const { return waiting() > 0; }

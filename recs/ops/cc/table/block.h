@@ -14,6 +14,7 @@
 namespace recs {
 
 constexpr size_t kBlockBytes = size_t{1} << 20;  // a block is closed once it is this large
+constexpr uint64_t kMostBlockBytes = uint64_t{1} << 30;  // with its last key or record
 
 // Builds one block.
 class BlockWriter {

@@ -1,5 +1,6 @@
 #include "table/eviction.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -39,6 +40,12 @@ Status CheckEviction(const EvictionOptions& options) {
 
 Room RoomOf(const EvictionOptions& options, int shard, int shards) {
   return {Share(options.max_rows, shard, shards), Share(options.max_bytes, shard, shards)};
+}
+
+Room RoomOfWaiting(const EvictionOptions& options, int64_t bytes, int shard, int shards) {
+  constexpr int64_t kFewest = 64;  // of a shard, under a bound of rows
+  const int64_t rows = Share(options.max_rows, shard, shards);
+  return {rows == 0 ? 0 : std::max(rows, kFewest), Share(bytes, shard, shards)};
 }
 
 bool IsExact(const EvictionOptions& options, int64_t row_bytes) {

@@ -36,7 +36,7 @@ Status CheckEviction(const EvictionOptions& options);
 // The moment that rows are judged at.
 struct Moment {
   uint32_t step = 0;  // updates done
-  uint32_t time = 0;  // the newest that the table has seen, in seconds; 0 before any
+  uint32_t time = 0;  // of LookupTimes; 0 before any
 };
 
 // Whole steps that a row has rested, beyond the one that used it last.
@@ -101,6 +101,10 @@ inline Room RoomOf(const EvictionOptions& options) {
 }
 // Of one shard out of `shards`: what does not divide evenly goes to the first ones.
 Room RoomOf(const EvictionOptions& options, int shard, int shards);
+
+// How many keys, and bytes of them, may wait for admission in one shard out of `shards`: as many as
+// rows, and what `bytes` says of all shards.
+Room RoomOfWaiting(const EvictionOptions& options, int64_t bytes, int shard, int shards);
 
 // Whether the bound is kept by the table as a whole, for rows of so many bytes at least.
 bool IsExact(const EvictionOptions& options, int64_t row_bytes);

@@ -3,25 +3,27 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <system_error>
 #include <utility>
 
+#include "table/leftovers.h"
+
 namespace recs {
 namespace {
 
 constexpr size_t kQueued = 8;  // blocks that wait to be written
 
+std::string FolderOf(const std::string& path) {
+  const size_t slash = path.find_last_of('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+}
+
 }  // namespace
 
-FileSink::FileSink(std::string path) : path_(std::move(path)) {
-  // Two savers of one path must not write into one file, whether threads or processes.
-  static std::atomic<uint64_t> savers{0};
-  temporary_ = path_ + ".partial." + std::to_string(getpid()) + "." + std::to_string(savers++);
-}
+FileSink::FileSink(std::string path) : path_(std::move(path)), temporary_(PartialPath(path_)) {}
 
 FileSink::~FileSink() {
   StopThread();
@@ -36,11 +38,17 @@ Status FileSink::Failed(const char* action, int error) const {
 }
 
 Status FileSink::Open() {
+  RemoveLeftovers(FolderOf(path_));
   const int error = file_.Open(temporary_);
   return error != 0 ? Failed("opening", error) : Status();
 }
 
 Status FileSink::WriteBlock(const std::string& block) {
+  if (block.size() > kMostBlockBytes) {
+    return InvalidArgument("An id, a record or a table's initial rows must have at most 2^30 bytes "
+                           "to be saved. Received: " + std::to_string(block.size()) +
+                           " (in a table's save). What was at the path before is unchanged.");
+  }
   const uint64_t size = block.size();
   int error = file_.Write(reinterpret_cast<const char*>(&size), sizeof(size));
   if (error == 0) error = file_.Write(block.data(), block.size());
@@ -106,13 +114,10 @@ Status FileSink::Finish() {
     error = errno;
     action = "renaming";
   }
-  if (error != 0) {
-    std::remove(temporary_.c_str());
-    return Failed(action, error);
-  }
+  if (error != 0) return Failed(action, error);  // and the destructor removes the file
+  file_.Close();
   // The new name is on the disk only once the folder is.
-  const size_t slash = path_.find_last_of('/');
-  const std::string folder = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
+  const std::string folder = FolderOf(path_);
   const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor >= 0) {
     fsync(descriptor);

@@ -4,15 +4,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <new>
 #include <system_error>
 
+#include "table/snapshot_format.h"
+
 namespace recs {
 namespace {
 
 constexpr size_t kAhead = 32;  // blocks
+constexpr size_t kMostAhead = kAhead * 2 * kBlockBytes;  // bytes of them, but for the last
+constexpr uint64_t kPiece = uint64_t{16} << 20;  // bytes that a length is believed for at a time
 
 }  // namespace
 
@@ -29,11 +34,16 @@ FileSource::~FileSource() {
 }
 
 Status FileSource::Open() {
-  file_ = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  // Nobody may write to a pipe: without O_NONBLOCK, opening it would wait for ever.
+  file_ = open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   struct stat about;
   if (file_ < 0 || fstat(file_, &about) != 0) {
     return IoError("The path of a table's state must be readable. Received: '" + path_ + "': " +
                    std::strerror(errno) + " (in a table's restore).");
+  }
+  if (!S_ISREG(about.st_mode)) {
+    return IoError("The path of a table's state must be that of a file. Received: '" + path_ +
+                   "', a folder, a pipe or a device (in a table's restore).");
   }
   posix_fadvise(file_, 0, 0, POSIX_FADV_SEQUENTIAL);
   left_ = static_cast<uint64_t>(about.st_size);
@@ -43,6 +53,12 @@ Status FileSource::Open() {
 Status FileSource::Cut() const {
   return DataLoss("The table's saved state must be complete and unaltered. Received: a file that " +
                   std::string("ends too early (in ") + path_ +
+                  "). Restore from an earlier copy; the table was left as it was.");
+}
+
+Status FileSource::Foreign(uint64_t size) const {
+  return DataLoss("The table's saved state must be complete and unaltered. Received: a block of " +
+                  std::to_string(size) + " bytes that no table writes (in " + path_ +
                   "). Restore from an earlier copy; the table was left as it was.");
 }
 
@@ -65,14 +81,28 @@ Status FileSource::ReadBlock(std::string* block, bool* end) {
   *end = size == 0;
   if (*end) return left_ == 0 ? Status() : Cut();
   if (size > left_) return Cut();
-  block->resize(size);
-  return ReadAll(block->data(), size) ? Status() : Cut();
+  // A file with holes is as long as it likes. What a block is says its first bytes.
+  if (size > kMostBlockBytes) return Foreign(size);
+  block->resize(std::min(size, kPiece));
+  if (!ReadAll(block->data(), block->size())) return Cut();
+  if (size > kBlockBytes) {
+    uint32_t kind = 0;
+    std::memcpy(&kind, block->data(), sizeof(kind));
+    if (kind <= kHeaderBlock || kind >= kManifestBlock) return Foreign(size);
+  }
+  for (size_t at = block->size(); at < size; at = block->size()) {
+    block->resize(std::min<uint64_t>(size, at + kPiece));
+    if (!ReadAll(block->data() + at, block->size() - at)) return Cut();
+  }
+  return {};
 }
 
 void FileSource::ReadAhead() {
   std::unique_lock<std::mutex> lock(mutex_);
   while (!ended_) {
-    changed_.wait(lock, [this] { return stopped_ || queue_.size() < kAhead; });
+    changed_.wait(lock, [this] {
+      return stopped_ || (queue_.size() < kAhead && queued_bytes_ < kMostAhead);
+    });
     if (stopped_) return;
     std::string block;
     if (!spare_.empty()) {
@@ -94,7 +124,9 @@ void FileSource::ReadAhead() {
       status_ = std::move(status);
     } else {
       try {
+        const size_t bytes = block.size();
         queue_.push_back(std::move(block));
+        queued_bytes_ += bytes;
       } catch (const std::bad_alloc&) {
         ended_ = out_of_memory_ = true;
       }
@@ -125,6 +157,7 @@ Status FileSource::Next(std::string* storage, std::string_view* block, bool* end
   }
   *storage = std::move(queue_.front());
   queue_.pop_front();
+  queued_bytes_ -= storage->size();
   *block = *storage;
   changed_.notify_all();
   return {};

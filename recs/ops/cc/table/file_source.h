@@ -29,6 +29,7 @@ class FileSource final : public BlockSource {
 
  private:
   Status Cut() const;
+  Status Foreign(uint64_t size) const;
   void ReadAhead();
   // The next block of the file, or `*end = true`.
   Status ReadBlock(std::string* block, bool* end);
@@ -41,6 +42,7 @@ class FileSource final : public BlockSource {
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   std::deque<std::string> queue_;
+  size_t queued_bytes_ = 0;
   std::vector<std::string> spare_;  // blocks that were taken, for their memory
   bool ended_ = false;       // nothing follows what is queued but the status
   bool stopped_ = false;     // nobody asks for more

@@ -1,5 +1,8 @@
 // The names of what optimizers are told, in the order in which their headers state it.
+#include <cmath>
 #include <initializer_list>
+#include <limits>
+#include <string_view>
 #include <utility>
 
 #include "table/table_base.h"
@@ -35,7 +38,60 @@ const Names kNames[] = {
       "l21"}},
 };
 
+constexpr float kSmallest = std::numeric_limits<float>::min();  // threads flush what is below it
+constexpr float kLargest = std::numeric_limits<float>::max();
+constexpr float kBelowOne = 1.0f - std::numeric_limits<float>::epsilon() / 2;
+
+// What a value may be, ends included. Beyond them a row could become NaN by the rule itself, be it
+// by a division by zero.
+struct Range {
+  std::string_view name;
+  float least, most;
+  const char* rule;
+};
+
+constexpr Range kRanges[] = {
+    {"beta_1", 0.0f, kBelowOne, "from 0 to below 1"},
+    {"beta_2", 0.0f, kBelowOne, "from 0 to below 1"},
+    {"one_minus_beta_1", kSmallest, 1.0f, "above 0 and at most 1"},
+    {"one_minus_beta_2", kSmallest, 1.0f, "above 0 and at most 1"},
+    {"rho", 0.0f, 1.0f, "from 0 to 1"},
+    {"one_minus_rho", 0.0f, 1.0f, "from 0 to 1"},
+    {"momentum", 0.0f, 1.0f, "from 0 to 1"},
+    {"epsilon", kSmallest, kLargest, "finite and above 0 in float32"},
+    {"learning_rate_power", -kLargest, 0.0f, "finite and at most 0"},
+    {"decay_steps", kSmallest, kLargest, "finite and above 0"},
+    {"decay_rate", 0.0f, 1.0f, "from 0 to 1"},
+};
+constexpr Range kOthers{"", 0.0f, kLargest, "finite and not negative"};
+// FTRL divides by it.
+constexpr Range kDivisor{"learning_rate", kSmallest, kLargest, "finite and above 0"};
+
+const Range& RangeOf(const std::string& optimizer, std::string_view name) {
+  const bool divides = optimizer == "ftrl" || optimizer == "group_ftrl";
+  if (divides && name == kDivisor.name) return kDivisor;
+  for (const Range& range : kRanges) {
+    if (range.name == name) return range;
+  }
+  return kOthers;
+}
+
 }  // namespace
+
+Status CheckHyperparameters(const CommitOptions& options, const std::string& where) {
+  for (const Hyperparameter& one : HyperparametersOf(options)) {
+    const Range& range = RangeOf(options.optimizer.name, one.name);
+    if (one.value >= range.least && one.value <= range.most) continue;  // not so of NaN
+    return InvalidArgument("`" + one.name + "` of the optimizer '" + options.optimizer.name +
+                           "' must be " + range.rule + ". Received: " + std::to_string(one.value) +
+                           where + ". No row was changed. Look at the optimizer's arguments and " +
+                           "its learning rate schedule.");
+  }
+  const int64_t step = options.optimizer.step;
+  if (step >= 0 && step <= kMostSteps) return {};
+  return InvalidArgument("`iterations` of the optimizer must be from 0 to 2^62. Received: " +
+                         std::to_string(step) + where + ". No row was changed.");
+}
 
 std::vector<Hyperparameter> HyperparametersOf(const CommitOptions& options) {
   const OptimizerSpec& spec = options.optimizer;

@@ -1,6 +1,8 @@
 #include "table/output_file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +23,25 @@ OutputFile::~OutputFile() {
 }
 
 int OutputFile::Open(const std::string& path) {
+  // Between the making of the file and its lock, somebody may take it for a leftover.
+  for (;;) {
+    if (const int error = OpenOnce(path); error != 0) return error;
+    int locked;
+    do {
+      locked = flock(file_, LOCK_EX);  // whoever removes leftovers holds it for a moment
+    } while (locked != 0 && errno == EINTR);
+    struct stat about;
+    if (locked != 0 || fstat(file_, &about) != 0 || about.st_nlink > 0) break;
+    close(std::exchange(file_, -1));
+  }
+  void* memory = nullptr;
+  // Without the memory, every write goes out as it comes.
+  if (posix_memalign(&memory, kPage, kGather) == 0) gathered_.reset(static_cast<char*>(memory));
+  if (gathered_ == nullptr) StopDirect();
+  return 0;
+}
+
+int OutputFile::OpenOnce(const std::string& path) {
   constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
 #ifdef O_DIRECT
   file_ = open(path.c_str(), kFlags | O_DIRECT, 0666);
@@ -28,12 +49,7 @@ int OutputFile::Open(const std::string& path) {
 #endif
   // Some file systems refuse the flag here, others at the first write.
   if (file_ < 0) file_ = open(path.c_str(), kFlags, 0666);
-  if (file_ < 0) return errno;
-  void* memory = nullptr;
-  // Without the memory, every write goes out as it comes.
-  if (posix_memalign(&memory, kPage, kGather) == 0) gathered_.reset(static_cast<char*>(memory));
-  if (gathered_ == nullptr) StopDirect();
-  return 0;
+  return file_ < 0 ? errno : 0;
 }
 
 bool OutputFile::StopDirect() {
@@ -85,8 +101,9 @@ int OutputFile::Finish() {
     const size_t rest = std::exchange(size_, 0) - pages;
     if (const int error = WriteAll(gathered_.get() + pages, rest); error != 0) return error;
   }
-  if (fsync(file_) != 0) return errno;
-  return close(std::exchange(file_, -1)) == 0 ? 0 : errno;
+  return fsync(file_) == 0 ? 0 : errno;
 }
+
+int OutputFile::Close() { return close(std::exchange(file_, -1)) == 0 ? 0 : errno; }
 
 }  // namespace recs

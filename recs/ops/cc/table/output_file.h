@@ -23,18 +23,21 @@ class OutputFile {
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
 
-  // Makes the file, or empties it.
+  // Makes the file, or empties it, and holds a lock on it while it is open: files that nobody holds
+  // are left over from a process that was killed.
   int Open(const std::string& path);
   bool is_open() const { return file_ >= 0; }
   int Write(const char* data, size_t size);
-  // Brings everything to the disk.
+  // Brings everything to the disk; the file is held until it is closed.
   int Finish();
+  int Close();
 
  private:
   struct Free {
     void operator()(char* memory) const { std::free(memory); }
   };
 
+  int OpenOnce(const std::string& path);
   int WriteGathered();
   int WriteAll(const char* data, size_t size);
   bool StopDirect();

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "table/storage.h"
 
@@ -95,6 +96,30 @@ class RowLayout {
   Storage storage_;
   SlotShape slots_;
   size_t key_prefix_;
+};
+
+// Writes the embeddings of records one after another. Values that are computed as float32 go through
+// memory of its own where the record has less room for them. Making one may throw std::bad_alloc,
+// writing does not.
+class RowWriter {
+ public:
+  explicit RowWriter(const RowLayout& layout)
+      : layout_(layout), values_(layout.storage() == Storage::kFloat32 ? 0 : layout.dim()) {}
+
+  // Calls compute(values) with room for `dim` floats, and stores them in the record.
+  template <class Compute>
+  void Write(char* record, const Compute& compute) {
+    if (layout_.storage() == Storage::kFloat32) {
+      compute(reinterpret_cast<float*>(RowLayout::embedding(record)));
+    } else {
+      compute(values_.data());
+      layout_.Write(values_.data(), record);
+    }
+  }
+
+ private:
+  const RowLayout& layout_;
+  std::vector<float> values_;
 };
 
 }  // namespace recs

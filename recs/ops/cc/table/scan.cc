@@ -131,7 +131,7 @@ void Scan<K>::DescribeTable() {
   header_.initializer = table_.options_.initializer;
   header_.step = table_.step_;
   for (const auto& shard : table_.shards_) header_.rows += shard->index.size();
-  header_.newest_time = table_.newest_time_;
+  header_.newest_time = table_.times_.last();
   header_.kind = options_.kind;
   header_.optimizer = table_.optimizer_;
   header_.initial_slot_values = table_.initial_slot_values_;

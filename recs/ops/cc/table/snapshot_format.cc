@@ -20,15 +20,29 @@ bool GetBelow(BlockReader& block, uint32_t end, T* value) {
   return true;
 }
 
-bool GetText(BlockReader& block, std::string* text) {
+// The name of an optimizer or a hyperparameter: small letters, digits and underscores.
+bool GetName(BlockReader& block, std::string* name) {
   std::string_view bytes;
-  if (!block.GetString(&bytes)) return false;
-  *text = std::string(bytes);
+  if (!block.GetString(&bytes) || bytes.size() > 64) return false;
+  for (const char c : bytes) {
+    if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_') return false;
+  }
+  *name = std::string(bytes);
   return true;
 }
 
+// What a table can have come to. A table counts epochs in 32 bits.
+bool IsPossible(const SnapshotHeader& header) {
+  constexpr uint64_t kMostEpochs = 0xffffffffu;
+  if (header.dim <= 0 || header.rows < 0) return false;
+  if (header.step < 0 || header.step > kMostSteps) return false;
+  if (header.since > kMostEpochs || header.cursor.epoch > kMostEpochs) return false;
+  if (header.kind == SnapshotKind::kState) return true;
+  return !header.cursor.none() && header.since <= header.cursor.epoch;
+}
+
 bool GetOptimizer(BlockReader& block, SnapshotHeader* header) {
-  if (!GetText(block, &header->optimizer)) return false;
+  if (!GetName(block, &header->optimizer)) return false;
   header->initial_slot_values.resize(header->slots.vectors + header->slots.scalars);
   for (float& value : header->initial_slot_values) {
     if (!block.Get(&value)) return false;
@@ -38,7 +52,7 @@ bool GetOptimizer(BlockReader& block, SnapshotHeader* header) {
   header->hyperparameters.clear();
   for (; count > 0; --count) {
     Hyperparameter one;
-    if (!GetText(block, &one.name) || !block.Get(&one.value)) return false;
+    if (!GetName(block, &one.name) || !block.Get(&one.value)) return false;
     header->hyperparameters.push_back(std::move(one));
   }
   return block.empty();
@@ -100,7 +114,7 @@ bool GetHeader(BlockReader& block, SnapshotHeader* header) {
     return false;
   }
   header->key_type = static_cast<KeyType>(key_type);
-  if (header->dim <= 0 || header->rows < 0) return false;
+  if (!IsPossible(*header)) return false;
   if (!is_count(header->slots.vectors) || !is_count(header->slots.scalars)) return false;
   return GetOptimizer(block, header);
 }

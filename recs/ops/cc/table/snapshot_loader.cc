@@ -13,6 +13,7 @@ namespace recs {
 namespace {
 
 constexpr size_t kBatch = 32;       // blocks that are parsed and inserted together
+constexpr size_t kBatchBytes = kBatch * 2 * kBlockBytes;  // and of how many bytes, but for the last
 constexpr uint32_t kAhead = 8;      // records whose cache misses overlap
 
 const char* Name(KeyType type) { return type == KeyType::kInt64 ? "int64" : "string"; }
@@ -231,7 +232,7 @@ bool SnapshotLoader<K>::Insert(int s) {
 template <class K>
 Status SnapshotLoader<K>::Fill(size_t most, bool* end) {
   count_ = 0;
-  while (count_ < most) {
+  for (size_t bytes = 0; count_ < most && bytes < kBatchBytes; bytes += blocks_[count_ - 1].bytes.size()) {
     if (count_ == blocks_.size()) blocks_.emplace_back();
     Block& block = blocks_[count_];
     if (Status read = source_.Next(&block.storage, &block.bytes, end); !read.ok()) return read;
@@ -282,7 +283,7 @@ Status SnapshotLoader<K>::ReadRest() {
                    " rows");
   }
   fresh_->step_ = header_.step;
-  fresh_->newest_time_ = header_.newest_time;
+  fresh_->times_.Restore(header_.newest_time);
   return {};
 }
 

@@ -58,7 +58,7 @@ void SnapshotMerge<K>::Exchange() {
     table_.options_.initializer.block = header.initializer.block;
   }
   table_.step_ = header.step;
-  table_.newest_time_ = fresh.newest_time_.load();
+  table_.times_.Restore(header.newest_time);
   table_.pending_.Clear();
   table_.BeginLife(life, header.cursor);
 }
@@ -203,7 +203,7 @@ Status SnapshotMerge<K>::Merge() {
     });
     // Rows carry steps of their table: none may be of the future.
     table_.step_ = std::max(table_.step_.load(), header.step);
-    table_.NoteTime(header.newest_time);
+    table_.times_.Raise(header.newest_time);
   }
   if (table_.options_.eviction.bounded()) table_.Trim(table_.options_.eviction);
   return {};
@@ -242,15 +242,19 @@ Status SnapshotMerge<K>::Apply() {
   if (Status follows = CheckChain(); !follows.ok()) return follows;
   AdoptSlots();
   ReserveRows();
-  const ExclusiveShards all(table_.shards_);
-  executor_.ParallelFor(kShards, 1 << 20, [&](int64_t first, int64_t last) {
-    for (; first < last; ++first) MergeShard(static_cast<int>(first), !header.with_slots);
-  });
-  if (header.with_slots) TakeFilters();
-  table_.step_ = header.step;
-  table_.newest_time_ = header.newest_time;
-  table_.hyperparameters_.swap(header.hyperparameters);
-  table_.follows_ = header.cursor;
+  {
+    const ExclusiveShards all(table_.shards_);
+    executor_.ParallelFor(kShards, 1 << 20, [&](int64_t first, int64_t last) {
+      for (; first < last; ++first) MergeShard(static_cast<int>(first), !header.with_slots);
+    });
+    if (header.with_slots) TakeFilters();
+    table_.step_ = header.step;
+    table_.times_.Restore(header.newest_time);
+    table_.hyperparameters_.swap(header.hyperparameters);
+    table_.follows_ = header.cursor;
+  }
+  // A follower's bound is its own.
+  if (table_.options_.eviction.bounded()) table_.Trim(table_.options_.eviction);
   return {};
 }
 
@@ -290,10 +294,11 @@ void SnapshotMerge<K>::AssignRow(Shard& shard, char* loaded) noexcept {
   const uint32_t steps = taken_step - std::min(row->last_step, taken_step);
   const uint32_t taken_time = loader_.header().newest_time;
   const uint32_t seconds = taken_time - std::min(row->last_time, taken_time);
+  const uint32_t last_time = table_.times_.last();
   RowHeader* header = RowLayout::header(record);
   header->count = row->count;
   header->last_step = now.step - std::min(steps, now.step);
-  header->last_time = row->last_time == 0 ? 0 : now.time - std::min(seconds, now.time);
+  header->last_time = row->last_time == 0 ? 0 : last_time - std::min(seconds, last_time);
 }
 
 template <class K>
@@ -324,7 +329,7 @@ void SnapshotMerge<K>::Assign() {
   ReserveRows();
   {
     const ExclusiveShards all(table_.shards_);
-    table_.NoteTime(header.newest_time);
+    table_.times_.Raise(header.newest_time);
     executor_.ParallelFor(kShards, 1 << 20, [&](int64_t first, int64_t last) {
       for (; first < last; ++first) AssignShard(static_cast<int>(first), unloaded[first]);
     });

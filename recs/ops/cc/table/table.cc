@@ -25,6 +25,7 @@ Table<K>::Table(const TableOptions& options)
       exact_(IsExact(options.eviction,
                      static_cast<int64_t>(layout_.stride()) + kIndexBytesPerRow)) {
   filters_ = MakeFilters<K>(options.admission, options.initializer.seed);
+  for (int s = 0; s < kShards; ++s) BoundFilter(options_.eviction, s);
 }
 
 template <class K>
@@ -153,6 +154,7 @@ void Table<K>::FindOrInsertInto(Shard& shard, int s, const K* keys, const Unique
   const size_t read = rows == nullptr ? sizeof(RowHeader) : embedding_layout_.read_bytes();
   const size_t bytes = Keys<K>::kPrefix + read;
   int64_t lookups = 0, hits = 0;
+  RowWriter writer(embedding_layout_);
   if (options_.eviction.bounded() && !exact_) Touch(shard, s, keys, unique);
   for (int64_t at = unique.shard_begin[s]; at < end; at += kBlock) {
     const int64_t count = std::min(kBlock, end - at);
@@ -176,12 +178,12 @@ void Table<K>::FindOrInsertInto(Shard& shard, int s, const K* keys, const Unique
           lookups += unique.occurrences[at + i];
           continue;
         }
-        InitializeRow(hash, shard.arena.at(number), row);
+        InitializeRow(hash, shard.arena.at(number), writer);
         AddToSum(shard, shard.arena.at(number), 1.0);
       } else {
-        if (row != nullptr) embedding_layout_.Read(shard.arena.at(number), row);
         hits += unique.occurrences[at + i];
       }
+      if (row != nullptr) embedding_layout_.Read(shard.arena.at(number), row);
       lookups += unique.occurrences[at + i];
       shard.BeforeChange(number);
       RowHeader* header = RowLayout::header(shard.arena.at(number));
@@ -273,7 +275,7 @@ void Table<K>::UpsertInto(Shard& shard, int s, const K* keys, const UniqueKeys<K
     RowHeader* header = RowLayout::header(shard.arena.at(number));
     if (header->count > 0) continue;  // training says when it used the row
     header->last_step = now.step;
-    header->last_time = now.time;
+    header->last_time = times_.last();
   }
 }
 
@@ -331,6 +333,7 @@ void Table<K>::Clear() {
     Shard* shard = shards_[s].get();
     std::unique_lock<RwLock> shard_lock(shard->mutex);
     filters_[s] = std::move(filters[s]);
+    BoundFilter(options_.eviction, s);
     shard->victims.queue.clear();
     shard->removals += shard->index.size();
     ReleaseKeys(*shard);

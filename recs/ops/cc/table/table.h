@@ -131,6 +131,13 @@ class Table final : public TableBase {
                        const EvictionOptions& eviction, const Moment& now, float* scratch);
   void Sweep() override;
   int64_t Trim(const EvictionOptions& eviction) override;
+  // The bytes of a bound that are for what admission counts with: a quarter for keys that wait, and
+  // a Bloom filter's own. The rest is for rows.
+  int64_t BytesOfFilters(const EvictionOptions& eviction) const;
+  EvictionOptions OfRows(const EvictionOptions& eviction) const;
+  Room RoomOfRows(const EvictionOptions& eviction) const;
+  Room RoomOfRows(const EvictionOptions& eviction, int s) const;
+  void BoundFilter(const EvictionOptions& eviction, int s);
   int64_t TrimShards(int first, int last, const Room& room, VictimOrder order);
   bool Exceeds(const Room& room, int first, int last, int64_t new_rows, uint64_t new_bytes) const;
   bool AppendVictim(int s, uint32_t number, VictimOrder order, std::vector<Victim>* victims) const;

@@ -48,9 +48,13 @@ TableBase::TableBase(const TableOptions& options, size_t key_prefix)
     : options_(options),
       embedding_layout_(options.dim, options.storage, {}, key_prefix),
       layout_(embedding_layout_) {
+  // Each table's generations begin elsewhere, so that handles of another one are stale here.
+  static std::atomic<uint64_t> tables{0};
+  const auto first = static_cast<uint32_t>(Mix(++tables) % Shard::kFreed);
   const auto pool = std::make_shared<SlabPool>();
   for (int s = 0; s < kShards; ++s) {
     shards_[s] = std::make_unique<Shard>(s, layout_, pool);
+    shards_[s]->generations = first;
     if (options.mean_default) shards_[s]->row_sum.assign(options.dim, 0.0);
   }
 }
@@ -104,6 +108,7 @@ TableBase::Counts TableBase::counts() const {
     counts.not_admitted += shard->not_admitted;
     if (const Filter* waits = filter(s); waits != nullptr) {
       counts.waiting += waits->waiting();
+      counts.waiting_dropped += waits->dropped();
       counts.bytes += static_cast<int64_t>(waits->bytes());
     }
   }
@@ -117,6 +122,17 @@ TableBase::Counts TableBase::counts() const {
   counts.update_distinct = update_distinct_;
   counts.last_distinct = last_distinct_;
   return counts;
+}
+
+int64_t TableBase::filter_bytes() const {
+  int64_t bytes = 0;
+  for (int s = 0; s < kShards; ++s) {
+    std::shared_lock<RwLock> lock(shards_[s]->mutex);
+    if (const Filter* counts = filter(s); counts != nullptr) {
+      bytes += static_cast<int64_t>(counts->bytes());
+    }
+  }
+  return bytes;
 }
 
 void TableBase::AddToSum(Shard& shard, const char* record, double sign) const {
@@ -154,12 +170,8 @@ void TableBase::InitializeSlots(char* record) const {
   }
 }
 
-void TableBase::InitializeRow(uint64_t hash, char* record, float* row) const {
-  const bool in_place = row == nullptr;  // whoever reads no rows stores them as float32
-  if (in_place) row = reinterpret_cast<float*>(RowLayout::embedding(record));
-  options_.initializer.Fill(hash, row, layout_.dim());
-  if (!in_place) layout_.Write(row, record);
-  if (layout_.storage() != Storage::kFloat32) layout_.Read(record, row);
+void TableBase::InitializeRow(uint64_t hash, char* record, RowWriter& writer) const {
+  writer.Write(record, [&](float* row) { options_.initializer.Fill(hash, row, layout_.dim()); });
   InitializeSlots(record);
 }
 
@@ -263,6 +275,8 @@ void TableBase::UpdateShard(Shard& shard, RowGradients& gradients, int64_t begin
 
 Status TableBase::Commit(const CommitOptions& options, std::vector<RowGradients> gradients,
                          Executor& executor, CommitResult* result) {
+  const std::string where = " (in the commit of table '" + options_.name + "')";
+  if (Status good = CheckHyperparameters(options, where); !good.ok()) return good;
   std::unique_ptr<RowOptimizer> optimizer;
   if (Status made = MakeRowOptimizer(options.optimizer, &optimizer); !made.ok()) return made;
   gate_.WaitForRoom();

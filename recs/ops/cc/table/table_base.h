@@ -27,6 +27,7 @@
 #include "table/eviction.h"
 #include "table/executor.h"
 #include "table/keys.h"
+#include "table/lookup_times.h"
 #include "table/pending_gradients.h"
 #include "table/row_initializer.h"
 #include "table/row_layout.h"
@@ -36,6 +37,9 @@
 #include "table/status.h"
 
 namespace recs {
+
+// Updates that a table may count.
+constexpr int64_t kMostSteps = int64_t{1} << 62;
 
 struct TableOptions {
   int dim = 0;
@@ -61,6 +65,8 @@ struct Hyperparameter {
   float value = 0.0f;
 };
 std::vector<Hyperparameter> HyperparametersOf(const CommitOptions& options);
+// What is wrong with the values, any of which could make a row NaN; `where` is for the message.
+Status CheckHyperparameters(const CommitOptions& options, const std::string& where);
 
 struct CommitResult {
   int64_t updated = 0;
@@ -104,9 +110,11 @@ class TableBase {
     int64_t training_lookups, training_distinct, training_hits;  // see shard.h
     int64_t updates;                          // commits since the table was made
     int64_t update_distinct, last_distinct;   // keys with a gradient: of all commits, of the last
-    int64_t evictions, unlogged_evictions, not_admitted, waiting;
+    int64_t evictions, unlogged_evictions, not_admitted, waiting, waiting_dropped;
   };
   Counts counts() const;
+  // What admission counts with.
+  int64_t filter_bytes() const;
   // row (dim) that unknown keys get.
   void DefaultRow(float* row) const;
 
@@ -117,9 +125,8 @@ class TableBase {
   // Gives every record room for this many slots, all at their initial values. Needs the table's
   // lock, exclusively. Numbers of records, and so handles, stay valid.
   void ChangeLayout(const RowOptimizer& optimizer, const std::string& name);
-  // Writes embedding and slots of a record that was just allocated; row (dim) is what is stored, or
-  // null in a table of float32.
-  void InitializeRow(uint64_t hash, char* record, float* row) const;
+  // Writes embedding and slots of a record that was just allocated.
+  void InitializeRow(uint64_t hash, char* record, RowWriter& writer) const;
   void InitializeSlots(char* record) const;
   // Adds a row to the sum of its shard's rows, or takes it away (sign -1), when that is kept. Needs
   // the shard's lock, exclusively.
@@ -139,12 +146,8 @@ class TableBase {
   // What decides about new keys of a shard, or null.
   virtual const Filter* filter(int shard) const = 0;
   // The moment that rows are judged at.
-  Moment Now() const { return {static_cast<uint32_t>(step_.load()), newest_time_.load()}; }
-  void NoteTime(uint32_t time) {
-    uint32_t newest = newest_time_.load(std::memory_order_relaxed);
-    while (time > newest && !newest_time_.compare_exchange_weak(newest, time)) {
-    }
-  }
+  Moment Now() const { return {static_cast<uint32_t>(step_.load()), times_.now()}; }
+  void NoteTime(uint32_t time) { times_.Note(time, static_cast<uint32_t>(step_.load())); }
 
   TableOptions options_;
   const RowLayout embedding_layout_;  // without slots: what readers need, and never changes
@@ -158,7 +161,7 @@ class TableBase {
   std::array<std::unique_ptr<Shard>, kShards> shards_;
   PendingGradients pending_;
   std::atomic<int64_t> step_{0};
-  std::atomic<uint32_t> newest_time_{0};
+  LookupTimes times_;
   std::atomic<int64_t> refused_updates_{0};
   std::atomic<int64_t> stale_updates_{0};
   std::atomic<int64_t> updates_{0};

@@ -39,7 +39,7 @@ template <class K>
 void Table<K>::Touch(Shard& shard, int s, const K* keys, const UniqueKeys<K>& unique) {
   const int64_t begin = unique.shard_begin[s], end = unique.shard_begin[s + 1];
   // When all keys may come in without anybody leaving, none needs to be protected.
-  const Room room = exact_ ? RoomOf(options_.eviction) : RoomOf(options_.eviction, s, kShards);
+  const Room room = exact_ ? RoomOfRows(options_.eviction) : RoomOfRows(options_.eviction, s);
   if (room.bytes == 0 && !exact_ && !room.Exceeded(shard.index.size() + (end - begin), 0)) return;
   const auto step = static_cast<uint32_t>(step_.load());
   for (int64_t u = begin; u < end; ++u) {
@@ -66,12 +66,12 @@ bool Table<K>::Exceeds(const Room& room, int first, int last, int64_t new_rows,
 template <class K>
 void Table<K>::MakeRoom(int s, uint64_t key_bytes) {
   if (exact_) {
-    const Room room = RoomOf(options_.eviction);
+    const Room room = RoomOfRows(options_.eviction);
     while (Exceeds(room, 0, kShards, 1, key_bytes) && EvictVictim(victims_, 0, kShards)) {
     }
     return;
   }
-  const Room room = RoomOf(options_.eviction, s, kShards);
+  const Room room = RoomOfRows(options_.eviction, s);
   while (Exceeds(room, s, s + 1, 1, key_bytes) && EvictVictim(shards_[s]->victims, s, s + 1)) {
   }
 }
@@ -251,19 +251,59 @@ int64_t Table<K>::TrimShards(int first, int last, const Room& room, VictimOrder 
 }
 
 template <class K>
+int64_t Table<K>::BytesOfFilters(const EvictionOptions& eviction) const {
+  if (filters_[0] == nullptr || eviction.max_bytes == 0) return 0;
+  if (options_.admission.kind == AdmissionKind::kMinimumCount) return eviction.max_bytes / 4;
+  int64_t bytes = 0;
+  for (const auto& filter : filters_) bytes += static_cast<int64_t>(filter->bytes());
+  return bytes;
+}
+
+template <class K>
+EvictionOptions Table<K>::OfRows(const EvictionOptions& eviction) const {
+  EvictionOptions rows = eviction;
+  // At least a byte: a single row is kept whatever its size.
+  if (rows.max_bytes > 0) rows.max_bytes = std::max<int64_t>(1, rows.max_bytes - BytesOfFilters(eviction));
+  return rows;
+}
+
+template <class K>
+Room Table<K>::RoomOfRows(const EvictionOptions& eviction) const {
+  return RoomOf(OfRows(eviction));
+}
+
+template <class K>
+Room Table<K>::RoomOfRows(const EvictionOptions& eviction, int s) const {
+  return RoomOf(OfRows(eviction), s, kShards);
+}
+
+template <class K>
+void Table<K>::BoundFilter(const EvictionOptions& eviction, int s) {
+  if (filters_[s] == nullptr || options_.admission.kind != AdmissionKind::kMinimumCount) return;
+  const Room room = RoomOfWaiting(eviction, BytesOfFilters(eviction), s, kShards);
+  filters_[s]->Bound(room.rows, room.bytes);
+}
+
+template <class K>
 int64_t Table<K>::Trim(const EvictionOptions& eviction) {
   const bool exact = IsExact(
       eviction, static_cast<int64_t>(embedding_layout_.stride()) + kIndexBytesPerRow);
   int64_t evicted = 0;
   for (int s = 0; s < kShards; ++s) {
     std::unique_lock<RwLock> lock(shards_[s]->mutex);
+    BoundFilter(eviction, s);
     // What a shard has beyond the whole table's bound has to go in any case.
-    const Room room = exact ? RoomOf(eviction) : RoomOf(eviction, s, kShards);
+    const Room room = exact ? RoomOfRows(eviction) : RoomOfRows(eviction, s);
     evicted += TrimShards(s, s + 1, room, eviction.order);
   }
   if (exact) {
     const ExclusiveShards all(shards_);
-    evicted += TrimShards(0, kShards, RoomOf(eviction), eviction.order);
+    evicted += TrimShards(0, kShards, RoomOfRows(eviction), eviction.order);
+  }
+  if (&eviction == &options_.eviction) return evicted;
+  for (int s = 0; s < kShards; ++s) {  // another bound is kept at this moment only
+    std::unique_lock<RwLock> lock(shards_[s]->mutex);
+    BoundFilter(options_.eviction, s);
   }
   return evicted;
 }

@@ -24,10 +24,12 @@ class WaitingRoom final : public KeyFilter<K> {
 
   FilterShape shape() const override { return {AdmissionKind::kMinimumCount, 0, 0, 0}; }
   int64_t waiting() const override { return index_.size(); }
+  int64_t dropped() const override { return dropped_; }
   uint64_t bytes() const override {
     return index_.bytes() + arena_.used_bytes() + key_bytes_;
   }
 
+  void Bound(int64_t keys, int64_t bytes) override;
   bool Admit(K key, uint64_t hash, uint32_t occurrences, int64_t step, uint32_t* before) override;
   void Forget(K key, uint64_t hash) override;
   uint32_t items() const override { return arena_.high_water(); }
@@ -37,8 +39,17 @@ class WaitingRoom final : public KeyFilter<K> {
  private:
   uint32_t Find(K key, uint64_t hash) const;
   void Insert(K key, uint64_t hash, uint32_t count);
+  void Erase(uint32_t number, uint64_t hash);
+  // Whether `more` keys with so many bytes outside their records would be beyond the bound.
+  bool Exceeds(int64_t more, uint64_t key_bytes) const;
+  // Forgets a key that was met less often than others; there must be one.
+  void ForgetOne();
 
   uint32_t count_;
+  int64_t most_keys_ = 0;   // 0 for any number
+  int64_t most_bytes_ = 0;
+  int64_t dropped_ = 0;
+  uint32_t hand_ = 0;       // where the next look for a key to forget begins
   HashIndex index_;
   RowArena arena_;
   uint64_t key_bytes_ = 0;  // of string keys, outside the records
