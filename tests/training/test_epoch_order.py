@@ -95,7 +95,9 @@ class KillAfter(keras.callbacks.Callback):
 
 
 def state(model):
-    found = [np.asarray(weight) for weight in (*model.variables, *model.optimizer.variables)]
+    # The weights of tables stand for their rows, which come below.
+    weights = [weight for weight in model.variables if not weight.path.endswith("/anchor")]
+    found = [weight.numpy() for weight in (*weights, *model.optimizer.variables)]
     for table in tables_of(model):
         records = table.records(slots=True)
         order = np.argsort(records.keys)
