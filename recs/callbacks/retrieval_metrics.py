@@ -62,7 +62,7 @@ class RetrievalMetrics(keras.callbacks.Callback):
     >>> from recs.evaluation import HeldOut
     >>> train = Interactions({"user": ["ann", "bob", "eve"], "item": ["x", "y", "z"]})
     >>> held_out = HeldOut.of(train, Interactions({"user": ["ann"], "item": ["y"]}))
-    >>> model = recs.models.TwoTower("user", "item", embedding_dim=4, seed=1)
+    >>> model = recs.models.TwoTower(user="user", item="item", embedding_dim=4, seed=1)
     >>> model.compile("adagrad")
     >>> figures = recs.callbacks.RetrievalMetrics(held_out, ks=(1,))
     >>> stop = keras.callbacks.EarlyStopping("val_ndcg_1", mode="max", patience=2)
