@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from recs.errors import explain
 from recs.export.inputs import Input, as_input
+from recs.layers.row_shapes import check_same_rows
 
 
 def model_signatures(
@@ -40,6 +41,9 @@ def model_signatures(
     @tf.function(input_signature=[{spec.name: spec for spec in specs}])
     def serving_default(tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         values = [leaf.assemble(tensors) for leaf in leaves]
+        if len(values) > 1 and all(isinstance(one, tf.Tensor) for one in values):
+            rows = check_same_rows(dict(zip(names, values, strict=True)), where)
+            values = list(rows.values())
         outputs = model(keras.tree.pack_sequence_as(structure, values), training=False)
         return _plain(outputs)
 
@@ -54,9 +58,13 @@ def _known_inputs(model: keras.layers.Layer, layers_with_tables: list[Any]) -> A
     else:
         with contextlib.suppress(AttributeError, ValueError):  # how Keras says that it has none
             return model.input
+    called_with = getattr(model, "called_with", None)
+    if called_with is not None and None not in keras.tree.flatten(called_with):
+        return called_with
     # Keras records shapes but no dtypes. The only input of a model with tables must be ids.
     shapes = _recorded_shapes(model)
-    dtypes = {layer.key_dtype for layer in layers_with_tables} or {model.input_dtype}
+    tables = [table for layer in layers_with_tables for table in layer.tables]
+    dtypes = {table.key_dtype.name for table in tables} or {model.input_dtype}
     if shapes and len(dtypes) == 1 and (len(shapes) == 1 or not layers_with_tables):
         dtype = dtypes.pop()
         specs = {name: keras.InputSpec(shape=s, dtype=dtype) for name, s in shapes.items()}

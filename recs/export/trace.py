@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from recs.errors import explain
 from recs.export import stock_lookup
+from recs.export.sent_inputs import as_stated
 from recs.export.static_index import StaticIndex
 from recs.export.static_records import StaticRecords
 from recs.layers.recent_records import RecentRecords
@@ -112,10 +114,26 @@ def trace(
                 )
             )
         # Afresh, because what was traced before looks ids up in the tables.
-        fresh = tf.function(function.python_function, input_signature=specs)
+        fresh = tf.function(_as_stated(function, specs, name), input_signature=specs)
         with looking_up_in(stand_ins):
             traced[name] = fresh.get_concrete_function()
     return traced
+
+
+def _as_stated(function: Any, specs: Any, name: str) -> Any:
+    """Returns a signature's function, which checks the shapes of what it is sent first."""
+
+    def checked(*sent: Any) -> Any:
+        values = tf.nest.map_structure(
+            lambda tensor, spec: as_stated(tensor, spec, name), list(sent), list(specs)
+        )
+        return function.python_function(*values)
+
+    # TensorFlow names inputs by it that have no name of their own.
+    checked.__signature__ = inspect.signature(  # type: ignore[attr-defined]
+        function.python_function
+    )
+    return checked
 
 
 class Exported(tf.Module):

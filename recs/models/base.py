@@ -15,6 +15,7 @@ from recs.layers.resource_layer import layers_with_resources
 from recs.layers.table_summary import table_summary
 from recs.models.whole_saves import WholeSaves
 from recs.training import tf_step
+from recs.training.called_with import CalledWith
 from recs.training.eager_variables import eager_variables
 from recs.training.epoch_order import with_epoch_order
 from recs.training.refused_data import refuse_table
@@ -209,7 +210,8 @@ class _Steps(WholeSaves):
                 return super().train_step(data)
             if not self.built:
                 tf_step.build(self, data)
-            return self._logs(tf_step.train_step(self, data), data)
+            with self._called_with.training():
+                return self._logs(tf_step.train_step(self, data), data)
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Returns the logs of one batch.
@@ -340,8 +342,35 @@ class Model(FoundParts, _Steps, keras.Model):
                 )
             )
         super().__init__(*args, **kwargs)
+        self._called_with = CalledWith()
         if self._own_loss:
             self._loss_means = tf_step.loss_trackers()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the model; once it is trained, with inputs of the axes that training had."""
+        called = getattr(self, "_called_with", None)
+        if args and called is not None:
+            where = f"{type(self).__name__} '{self.name}'"
+            args = (called.checked(args[0], kwargs.get("training"), where), *args[1:])
+        return super().__call__(*args, **kwargs)
+
+    @property
+    def called_with(self) -> Any:
+        """The inputs of training, or of the first call, as specs in their structure, or None."""
+        return self._called_with.structure
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """Returns what Keras builds a loaded model from, and what the model was called with."""
+        config = super().get_build_config()
+        inputs = self._called_with.get_config()
+        return config if inputs is None else {**(config or {}), "called_with": inputs}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Builds a loaded model, and takes over what it was called with."""
+        rest = {name: value for name, value in config.items() if name != "called_with"}
+        self._called_with.set_config(config.get("called_with"))
+        if rest:
+            super().build_from_config(rest)
 
 
 class ReadyModel(Model):

@@ -11,8 +11,10 @@ import tensorflow as tf
 from keras import ops
 
 from recs.errors import explain
+from recs.layers.categories import as_text
 from recs.layers.multi_domain.moved_in import MovedIn
 from recs.layers.multi_domain.routing import Routing
+from recs.layers.row_shapes import value_per_row
 from recs.layers.table_weight import TableWeight
 from recs.models.domain_features import picked
 
@@ -99,9 +101,7 @@ def with_models(
 
 def numbers_of(column: Any, domains: Sequence[str]) -> Any:
     """Returns the number of each row's domain, -1 for those that are not known."""
-    column = tf.reshape(tf.convert_to_tensor(column), [-1])
-    if column.dtype != tf.string:
-        column = tf.strings.as_string(column)
+    column = as_text(value_per_row(column, "domain", "CrossDomain"), "domain", "CrossDomain")
     same = tf.equal(column[:, None], tf.constant(list(domains))[None, :])
     found = tf.argmax(tf.cast(same, tf.int32), axis=1, output_type=tf.int32)
     return tf.where(tf.reduce_any(same, axis=1), found, -1)
@@ -146,7 +146,9 @@ def signatures(model: CrossDomain) -> dict[str, Any]:
 
 def _signature(model: CrossDomain, d: int | None) -> Any:
     names = model.columns if d is None else model.columns_of(d)
-    specs = {name: _spec(model, name) for name in names}
+    specs: dict[str, tf.TensorSpec] = {}
+    for name in names:
+        specs.update(_specs(model, name))
 
     @tf.function(input_signature=[specs])
     def predict(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -155,18 +157,18 @@ def _signature(model: CrossDomain, d: int | None) -> Any:
     return predict
 
 
-def _spec(model: CrossDomain, name: str) -> tf.TensorSpec:
+def _specs(model: CrossDomain, name: str) -> dict[str, tf.TensorSpec]:
+    """Returns what a server is sent for a column: the column, and its lengths if it needs them."""
     arguments, features = model._arguments, model.features
-    each = [features.shared, *features.own.values()]
-    if name == arguments["domain"] or any(name in one.categories for one in each):
-        shape = [None, None] if name in arguments["lists"] else [None]
-        return tf.TensorSpec(shape, tf.string, name=name)
-    if any(name in one.numbers for one in each):
-        return tf.TensorSpec([None], tf.float32, name=name)
-    for one in (m for models in model.moved_in.values() for m in models):
-        if (spec := one.input_specs().get(name)) is not None:
-            return tf.TensorSpec([None, *spec.shape[1:]], spec.dtype, name=name)
-    return tf.TensorSpec([None], tf.string, name=name)
+    if name != arguments["domain"]:
+        for one in (features.shared, *features.own.values()):
+            if name in one.columns:
+                found = one.serving_specs(arguments["lists"])
+                return {n: found[n] for n in (name, f"{name}_lengths") if n in found}
+        for one in (m for models in model.moved_in.values() for m in models):
+            if (spec := one.input_specs().get(name)) is not None:
+                return {name: tf.TensorSpec([None, *spec.shape[1:]], spec.dtype, name=name)}
+    return {name: tf.TensorSpec([None], tf.string, name=name)}
 
 
 def grown(

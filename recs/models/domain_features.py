@@ -11,18 +11,21 @@ import tensorflow as tf
 from keras import ops
 
 from recs.errors import explain
+from recs.layers.categories import TrainedColumns
 from recs.layers.embedding_collection import EmbeddingCollection
 from recs.layers.feature_config import FeatureConfig
 from recs.layers.found_parts import FoundParts
 from recs.layers.multi_domain.routing import Routing
+from recs.layers.row_shapes import check_same_rows, value_per_row
 from recs.layers.table_config import TableConfig
 
 
 class ColumnVectors(FoundParts, keras.layers.Layer):
     """Embeddings of categories beside numbers that are tamed and scaled.
 
-    A category is text, an integer, or a list of these, of which the mean is taken; "" is none. A
-    number that is NaN is as the mean.
+    A category is text, an integer, or a list of these, of which the mean is taken; "" is none. Each
+    column keeps the form that training had, a value or a list per row. A number that is NaN is as
+    the mean.
 
     Args:
         categories: Columns with embeddings.
@@ -56,6 +59,13 @@ class ColumnVectors(FoundParts, keras.layers.Layer):
             for number, name in enumerate(self.categories)
         ]  # fmt: skip
         self.embeddings = EmbeddingCollection(features, name="embeddings") if features else None
+        self._trained = None
+        if self.categories:
+            self._trained_columns = self.add_weight(
+                name="trained_columns", shape=(len(self.categories), 2), dtype="int32",
+                initializer="zeros", trainable=False, autocast=False,
+            )  # fmt: skip
+            self._trained = TrainedColumns(self.categories, self._trained_columns, self._where)
         count = len(self.numbers)
         self.means, self.deviations = (
             self.add_weight(shape=(count,), initializer=start, trainable=False, name=name)
@@ -70,11 +80,29 @@ class ColumnVectors(FoundParts, keras.layers.Layer):
             self.means.assign(np.nan_to_num(np.nanmean(tamed, 1)))
             self.deviations.assign(np.maximum(np.nan_to_num(np.nanstd(tamed, 1)), 1e-6))
 
-    def call(self, inputs: Mapping[str, Any]) -> Any:
+    @property
+    def _where(self) -> str:
+        return f"columns '{self.name}' of CrossDomain"
+
+    def serving_specs(self, lists: Sequence[str]) -> dict[str, tf.TensorSpec]:
+        """Returns what a server is sent: categories as training had them, and numbers `(batch,)`.
+
+        Args:
+            lists: The categories that are lists, as far as training has not shown it.
+        """
+        specs = self._trained.serving_specs(lists) if self._trained else {}
+        numbers = {name: tf.TensorSpec([None], tf.float32, name=name) for name in self.numbers}
+        return {**numbers, **specs}
+
+    def call(self, inputs: Mapping[str, Any], training: bool | None = None) -> Any:
         """Returns a vector for each row, `(batch, width)`."""
+        columns = {name: value_per_row(inputs[name], name, self._where) for name in self.numbers}
+        if self._trained is not None:
+            columns.update(self._trained.categories(inputs, training))
+        inputs = check_same_rows(columns, self._where)
         parts = []
         if self.embeddings is not None:
-            found = self.embeddings({name: _as_text(inputs[name]) for name in self.categories})
+            found = self.embeddings({name: inputs[name] for name in self.categories})
             parts = [ops.cast(found[name], self.compute_dtype) for name in self.categories]
         if self.numbers:
             numbers = ops.stack([ops.cast(inputs[n], "float32") for n in self.numbers], axis=-1)
@@ -146,7 +174,9 @@ class DomainFeatures(FoundParts, keras.layers.Layer):
     def _own(self, d: int, inputs: Mapping[str, Any], x: Any, routing: Routing) -> Any:
         layer = self.own[d]
         if all(name in inputs for name in layer.columns):
-            return layer({name: picked(routing, inputs[name], d) for name in layer.columns})
+            lengths = [f"{name}_lengths" for name in layer.categories]
+            names = [*layer.columns, *(name for name in lengths if name in inputs)]
+            return layer({name: picked(routing, inputs[name], d) for name in names})
         rows = ops.shape(routing.split(x)[d])[0]
         return ops.zeros((rows, layer.width), dtype=x.dtype)
 
@@ -158,16 +188,6 @@ def picked(routing: Routing, column: Any, d: int) -> Any:
     if not isinstance(column, tf.RaggedTensor):
         column = tf.convert_to_tensor(column)
     return tf.gather(column, routing.places()[d])
-
-
-def _as_text(column: Any) -> Any:
-    if not isinstance(column, tf.RaggedTensor):
-        column = tf.convert_to_tensor(column)
-    if column.dtype == tf.string:
-        return column
-    if isinstance(column, tf.RaggedTensor):
-        return column.with_flat_values(tf.strings.as_string(column.flat_values))
-    return tf.strings.as_string(column)
 
 
 def _tame(values: Any, library: Any) -> Any:

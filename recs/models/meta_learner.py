@@ -14,6 +14,7 @@ from keras import ops
 from recs.errors import explain
 from recs.layers.dense_chain import running
 from recs.layers.recent_records import RecentRecords
+from recs.layers.row_shapes import with_values_per_row
 from recs.meta.adapt import Samples, adapt
 from recs.meta.adapting_tower import AdaptingTower, Change
 from recs.meta.episodes import episodes
@@ -222,9 +223,9 @@ class MetaLearner(ReadyModel):
         The towers must be called with a row for each of `inputs`, in the same order.
 
         Args:
-            inputs: A dict with the task ids, or what `tower_support` of the model reads, and
-                `adapt` where not all rows are to.
+            inputs: A dict with the task ids, or what `tower_support` reads, and maybe `adapt`.
         """
+        inputs = with_values_per_row(inputs, (self.task, "adapt"), self._where)
         switch = inputs.get("adapt")
         switch = None if switch is None else tf.cast(switch, tf.bool)[:, tf.newaxis]
         runners = {}

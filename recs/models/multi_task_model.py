@@ -16,6 +16,7 @@ from recs.layers.embedding_collection import EmbeddingCollection
 from recs.layers.feature_config import FeatureConfig
 from recs.layers.multi_task.grad_norm import GradNorm
 from recs.layers.multi_task.task_towers import TaskTowers
+from recs.layers.row_shapes import check_same_rows, ids_per_row, value_per_row
 from recs.layers.table_config import TableConfig
 from recs.models.base import ReadyModel
 from recs.tasks.multi_task import MultiTask
@@ -182,6 +183,11 @@ class MultiTaskModel(ReadyModel):
         return self.towers(x)
 
     def _vector(self, inputs: Mapping[str, Any]) -> Any:
+        where = f"MultiTaskModel '{self.name}'"
+        columns = {n: value_per_row(inputs[n], n, where) for n in self._arguments["numbers"]}
+        for name in self._arguments["categories"]:
+            columns[name] = ids_per_row(inputs[name], name, "string", where)
+        inputs = check_same_rows(columns, where)
         parts = []
         if self.embeddings is not None:
             found = self.embeddings({n: inputs[n] for n in self._arguments["categories"]})

@@ -13,6 +13,7 @@ from keras import ops
 from recs.errors import explain
 from recs.layers.dense_chain import through
 from recs.layers.dynamic_embedding import DynamicEmbedding
+from recs.layers.row_shapes import with_values_per_row
 from recs.models.base import ReadyModel
 from recs.models.encode import in_batches
 from recs.models.tower import Tower
@@ -158,6 +159,8 @@ class RatingModel(ReadyModel):
 
     def call(self, inputs: Mapping[str, Any]) -> Any:
         """Returns the predicted ratings of a batch."""
+        columns = [t.column for t in (self.query_tower, self.candidate_tower) if t is not None]
+        inputs = with_values_per_row(inputs, columns, f"RatingModel '{self.name}'")
         x = ops.cast(self.candidate_tower(inputs), self.compute_dtype)
         if self.query_tower is not None:
             user = ops.cast(self.query_tower(inputs), self.compute_dtype)

@@ -13,6 +13,7 @@ from keras import ops
 from recs.errors import explain
 from recs.layers.dynamic_embedding import DynamicEmbedding
 from recs.layers.found_parts import FoundParts
+from recs.layers.row_shapes import check_same_rows, list_per_row, value_per_row
 from recs.layers.sequence import SequenceEncoder
 
 
@@ -180,9 +181,13 @@ class SequenceTower(FoundParts, keras.layers.Layer):
             )
         ids = inputs[self.column]
         if not isinstance(ids, tf.RaggedTensor):
-            ids = tf.convert_to_tensor(ids)
-            lengths = inputs.get(f"{self.column}_lengths")
-            lengths = None if lengths is None else tf.cast(lengths, tf.int64)
+            where = f"SequenceTower '{self.name}'"
+            ids = list_per_row(ids, self.column, where)
+            name = f"{self.column}_lengths"
+            lengths = None
+            if name in inputs:
+                lengths = tf.cast(value_per_row(inputs[name], name, where), tf.int64)
+                ids, lengths = check_same_rows({self.column: ids, name: lengths}, where).values()
             ids = tf.RaggedTensor.from_tensor(ids, lengths=lengths)
         if self.mask_key is not None:
             present = tf.not_equal(ids.flat_values, tf.constant(self.mask_key, ids.dtype))

@@ -11,9 +11,11 @@ import tensorflow as tf
 from keras import ops
 
 from recs.errors import explain
+from recs.layers.categories import TrainedColumns
 from recs.layers.dense_chain import through
 from recs.layers.dynamic_embedding import DynamicEmbedding
 from recs.layers.found_parts import FoundParts
+from recs.layers.row_shapes import check_same_rows, ids_per_row
 
 
 @keras.saving.register_keras_serializable("recs")
@@ -37,8 +39,8 @@ class Tower(FoundParts, keras.layers.Layer):
         column: The name of the id's column.
         embedding_dim: int, positive. Length of each embedding. Defaults to `32`.
         units: Sizes of the dense layers. Defaults to `()`, for none.
-        features: Names of further columns, of strings, numbers or lists of them, each value taken
-            as a category, by its text. Defaults to `()`.
+        features: Names of further columns, of strings, integers or lists of them, each value taken
+            as a category, by its text. Floats, datetimes and bools are refused. Defaults to `()`.
         id_dtype: `"string"` or `"int64"`. Defaults to `"string"`.
         normalize: bool. Whether vectors get length 1. Defaults to `False`.
         regularization: float. Factor of the squares of the batch's distinct embeddings in the
@@ -49,10 +51,13 @@ class Tower(FoundParts, keras.layers.Layer):
         **kwargs: The arguments of `keras.layers.Layer`.
 
     Shapes: a dict of columns `(batch,)`, or `(batch, None)` for lists, -> `(batch, dim)`, with
-        `dim` the last of `units`, or `embedding_dim`, and one more with `bias`.
+        `dim` the last of `units`, or `embedding_dim`, and one more with `bias`. A feature has the
+        form that training had, a value or a list per row; `(batch,)` and `(batch, 1)` are taken
+        for one another.
 
     Raises:
-        ValueError: when a column is missing, or `bias` is none of the three.
+        ValueError: when a column is missing, has another form or number of rows than it should,
+            holds no categories, or `bias` is none of the three.
 
     Example:
     ```python
@@ -141,7 +146,18 @@ class Tower(FoundParts, keras.layers.Layer):
             if bias == "learned"
             else None
         )
+        self._trained = None
+        if self.features:
+            self._trained_columns = self.add_weight(
+                name="trained_columns", shape=(len(self.features), 2), dtype="int32",
+                initializer="zeros", trainable=False, autocast=False,
+            )  # fmt: skip
+            self._trained = TrainedColumns(self.features, self._trained_columns, self._where)
         self.built = True
+
+    @property
+    def _where(self) -> str:
+        return f"Tower '{self.name}'"
 
     @property
     def columns(self) -> list[str]:
@@ -154,23 +170,12 @@ class Tower(FoundParts, keras.layers.Layer):
         own = self.units[-1] if self.units else self.embedding_dim
         return own + (self.bias is not None)
 
-    def call(self, inputs: Mapping[str, Any]) -> Any:
+    def call(self, inputs: Mapping[str, Any], training: bool | None = None) -> Any:
         """Returns the vectors of a batch of columns."""
-        for name in self.columns:
-            if name not in inputs:
-                raise ValueError(
-                    explain(
-                        "The batch",
-                        rule=f"must have the columns {', '.join(self.columns)}",
-                        received=f"{', '.join(inputs) or 'none'}",
-                        where=f"Tower '{self.name}'",
-                        remedy="Put them into the dataset: "
-                        "`interactions.with_item_features(...).to_dataset()`.",
-                    )
-                )
-        parts = [self.embedding(inputs[self.column])]
+        ids, categories = self._checked(inputs, training)
+        parts = [self.embedding(ids)]
         for name, layer in zip(self.features, self.feature_embeddings, strict=True):
-            parts.append(layer(_categories(inputs[name])))
+            parts.append(layer(categories[name]))
         if self.dense:
             vectors = through(self.dense, ops.concatenate(parts, axis=-1))
         else:
@@ -180,18 +185,41 @@ class Tower(FoundParts, keras.layers.Layer):
             return vectors
         last = ops.ones_like(vectors[:, :1])
         if self.bias_embedding is not None:
-            last = self.bias_embedding(inputs[self.column])
+            last = self.bias_embedding(ids)
         return ops.concatenate([vectors, last], axis=-1)
 
-    def serving_specs(self) -> dict[str, tf.TensorSpec]:
-        """Returns what a served tower takes: ids `(batch,)`, and features as text `(batch, n)`.
+    def _checked(
+        self, inputs: Mapping[str, Any], training: bool | None
+    ) -> tuple[tf.Tensor, dict[str, Any]]:
+        """Returns ids `(batch,)` and the features as text, all of as many rows."""
+        for name in self.columns:
+            if name not in inputs:
+                raise ValueError(
+                    explain(
+                        "The batch",
+                        rule=f"must have the columns {', '.join(self.columns)}",
+                        received=f"{', '.join(inputs) or 'none'}",
+                        where=self._where,
+                        remedy="Put them into the dataset: "
+                        "`interactions.with_item_features(...).to_dataset()`.",
+                    )
+                )
+        ids = ids_per_row(inputs[self.column], self.column, self.id_dtype, self._where)
+        if self._trained is None:
+            return ids, {}
+        categories = self._trained.categories(inputs, training)
+        columns = check_same_rows({self.column: ids, **categories}, self._where)
+        return columns.pop(self.column), columns
 
-        Rows of a feature are filled up with "", which is no value of it.
+    def serving_specs(self) -> dict[str, tf.TensorSpec]:
+        """Returns what a served tower takes: ids `(batch,)`, and features as training had them.
+
+        A feature with a value per row is `(batch,)`. Lists are `(batch, n)`: of text filled up with
+        "", which is no value; of integers with anything, beside `<name>_lengths`, `(batch,)`.
+        Features that training has not shown are lists of text.
         """
         specs = {self.column: tf.TensorSpec([None], self.id_dtype, name=self.column)}
-        for name in self.features:
-            specs[name] = tf.TensorSpec([None, None], tf.string, name=name)
-        return specs
+        return {**specs, **(self._trained.serving_specs() if self._trained else {})}
 
     def knows(self, ids: Any) -> Any:
         """Returns for each id, as a bool array, whether training has seen it."""
@@ -215,12 +243,3 @@ class Tower(FoundParts, keras.layers.Layer):
             "bias": self.bias,
             "seed": self.seed,
         }
-
-
-def _categories(values: Any) -> Any:
-    """Returns values as strings with an axis of values an example, which may be ragged."""
-    if not isinstance(values, tf.RaggedTensor):
-        values = tf.convert_to_tensor(values)
-    if values.dtype != tf.string:
-        values = tf.strings.as_string(values)
-    return values if len(values.shape) > 1 else tf.expand_dims(values, 1)

@@ -12,6 +12,7 @@ from keras import ops
 from recs.errors import explain
 from recs.layers.blocks import MLP
 from recs.layers.feature_interaction import DotInteraction
+from recs.layers.row_shapes import check_same_rows
 from recs.models.base import Model
 from recs.tasks.base import Task
 from recs.tasks.ranking import Ranking as RankingTask
@@ -103,6 +104,8 @@ class Ranking(Model):
         embedded = self._embedding_layer(inputs["sparse_features"])
         dense = self._bottom_stack(inputs["dense_features"])
         vectors = [self._vectors(one) for one in keras.tree.flatten(embedded)]
+        parts = {"dense_features": dense, **{f"embedding {n}": v for n, v in enumerate(vectors)}}
+        dense, *vectors = check_same_rows(parts, self._where).values()
         met = self._feature_interaction([*vectors, dense])
         if self._concat_dense:
             met = ops.concatenate([dense, met], axis=1)
@@ -152,10 +155,12 @@ class Ranking(Model):
 
     def get_build_config(self) -> dict[str, Any]:
         """Returns whether there are weights: the parts, which have them, know their shapes."""
-        return {"built": self.built}
+        inputs = self._called_with.get_config()
+        return {"built": self.built, "called_with": inputs}
 
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Takes the parts for built if they were when the model was saved."""
+        self._called_with.set_config(config["called_with"])
         if config["built"]:
             self.built = True
 

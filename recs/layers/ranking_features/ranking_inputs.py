@@ -15,6 +15,7 @@ from recs.errors import explain
 from recs.layers.embedding_collection import EmbeddingCollection
 from recs.layers.feature_config import FeatureConfig
 from recs.layers.ranking_features.attend import attend
+from recs.layers.row_shapes import value_per_row
 from recs.layers.table_arguments import bad_argument
 from recs.layers.table_config import TableConfig
 
@@ -111,6 +112,7 @@ class RankingInputs(keras.layers.Layer):
     def call(self, inputs: Mapping[str, Any], training: bool | None = None) -> dict[str, Any]:
         """Returns the vectors of the items, their mask, and sequences that are left as such."""
         self._check(inputs)
+        inputs = self._with_axes(inputs)
         mask = self._mask(inputs)
         inputs = self._even(inputs, mask)
         vectors = self._look_up(inputs, mask, training)
@@ -146,6 +148,27 @@ class RankingInputs(keras.layers.Layer):
         outputs["features"] = tf.where(mask[..., None], joined, tf.zeros_like(joined))
         outputs["mask"] = mask
         return outputs
+
+    def _with_axes(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the inputs, with the axes that the description of the features says."""
+        where = f"RankingInputs '{self.name}'"
+        checked = dict(inputs)
+        for axes, described in ((1, self.features.context), (2, self.features.examples)):
+            for feature in described:
+                value = inputs[feature.name]
+                wanted = axes + (1 if feature.kind == "sequence" else len(feature.shape))
+                if wanted == 1:
+                    checked[feature.name] = value_per_row(value, feature.name, where)
+                elif len(value.shape) != wanted:
+                    raise ValueError(
+                        explain(
+                            f"Feature '{feature.name}'",
+                            rule=f"must have {wanted} axes, as its description says",
+                            received=f"shape {tuple(value.shape)}",
+                            where=where,
+                        )
+                    )
+        return checked
 
     def _mask(self, inputs: Mapping[str, Any]) -> tf.Tensor:
         if (mask := inputs.get(self.features.mask)) is not None:
