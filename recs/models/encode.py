@@ -9,6 +9,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from recs.errors import explain
+from recs.layers.categories import as_text
+from recs.layers.row_shapes import check_same_rows
+
 # Rows encoded at once: enough to keep the cores busy, and no more memory than that needs.
 BATCH = 8192
 
@@ -24,7 +28,9 @@ def in_batches(
         names: the columns to hand on, as far as they are there.
         batch_size: rows at once.
     """
-    tensors = {name: _tensor(columns[name]) for name in names if name in columns}
+    where = f"{type(layer).__name__} '{layer.name}'"
+    tensors = {name: _tensor(columns[name], name, where) for name in names if name in columns}
+    tensors = check_same_rows(tensors, where)
     rows = int(tensors[names[0]].shape[0]) if names[0] in tensors else 0
     # One batch at least, so that no rows give an empty array of the right width.
     starts = range(0, max(rows, 1), batch_size)
@@ -35,16 +41,52 @@ def in_batches(
     return np.concatenate(parts)
 
 
-def as_ids(ids: Any) -> np.ndarray:
-    """Returns ids as integers or an object array of `str`."""
+def as_ids(ids: Any, id_dtype: str | None = None) -> np.ndarray:
+    """Returns ids as integers or an object array of `str`.
+
+    Args:
+        ids: A list or array of them.
+        id_dtype: What no ids are, `"string"` or `"int64"`. Defaults to `None`: as they come.
+    """
     array = np.asarray(ids)
+    if id_dtype is not None and not array.size:
+        return array.astype(object if id_dtype == "string" else np.int64)
     return array.astype(object) if array.dtype.kind in "US" else array
 
 
-def _tensor(column: Any) -> Any:
+def as_users(users: Any, id_dtype: str, where: str) -> np.ndarray:
+    """Returns the ids of users, `(users,)`.
+
+    Args:
+        users: A list or array of ids, `(users,)` or `(users, 1)`.
+        id_dtype: `"string"` or `"int64"`.
+        where: The model, for the message.
+
+    Raises:
+        ValueError: they are a single id, or have another shape.
+    """
+    ids = as_ids(users, id_dtype)
+    if ids.ndim == 2 and ids.shape[1] == 1:
+        ids = ids[:, 0]
+    if ids.ndim == 1:
+        return ids
+    raise ValueError(
+        explain(
+            "`users`",
+            rule="must be a list of ids",
+            received=repr(users) if ids.ndim == 0 else f"shape {ids.shape}",
+            where=where,
+            remedy=f"Write `recommend([{users!r}])`." if ids.ndim == 0 else "",
+        )
+    )
+
+
+def _tensor(column: Any, name: str, where: str) -> Any:
     if isinstance(column, tf.RaggedTensor | tf.Tensor):
         return column
     if hasattr(column, "to_tensor"):
         return column.to_tensor()  # A column of lists.
     array = as_ids(column)
+    if array.dtype.kind in "mM":
+        return as_text(array, name, where)  # which refuses times
     return tf.constant(array, tf.string if array.dtype == object else None)

@@ -15,9 +15,9 @@ class Recommendations(NamedTuple):
     """The best items of each user, best first.
 
     Attributes:
-        ids: `(users, k)`, int64 or object array of `str`.
-        scores: `(users, k)` float32; where a user has fewer than `k` items left, the excluded ones
-            follow with the lowest float32.
+        ids: `(users, n)`, int64 or object array of `str`, with `n` the items left of the user who
+            has most of them, at most `k`. A user with fewer has a filler behind them, -1 or `""`.
+        scores: `(users, n)` float32; the lowest float32 beside the filler.
         titles: `(users, k)` object array of `str`, or None where the catalogue has no titles.
 
     Example:

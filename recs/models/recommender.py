@@ -12,6 +12,7 @@ from recs.data.items import Items
 from recs.errors import explain
 from recs.layers.dynamic_embedding import DynamicEmbedding
 from recs.layers.factorized_top_k import BruteForce
+from recs.layers.factorized_top_k.exclusion import EXCLUDED_SCORE
 from recs.models.base import ReadyModel
 from recs.models.catalogue import Catalogue
 from recs.models.encode import as_ids, in_batches
@@ -118,6 +119,10 @@ class Recommender(ReadyModel):
         self, queries: np.ndarray, k: int, exclude: Sequence[Sequence[Any]] | None
     ) -> Recommendations:
         """Returns the `k` items with the largest scores, those of `exclude` left out."""
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+            rule, received = "must be a positive integer", f"k={k!r}"
+            raise ValueError(explain("`k`", rule=rule, received=received, where=self._where))
+        k = min(int(k), int(self.top_k.num_candidates()) or 1)
         if exclude is None:
             scores, best = self.top_k(queries, k=k)
         else:
@@ -126,18 +131,25 @@ class Recommender(ReadyModel):
         found = best.numpy()
         if found.dtype == object:
             found = np.array([i.decode() for i in found.ravel()], object).reshape(found.shape)
+        scores = scores.numpy()
+        # Users with fewer items left than others have the filler behind them.
+        left = (scores > EXCLUDED_SCORE).any(axis=0) | np.isnan(scores).any(axis=0)
+        found, scores = found[:, left], scores[:, left]
         titles = self.catalogue.titles_of(found)
-        return Recommendations(found, scores.numpy(), titles if (titles != "").any() else None)
+        return Recommendations(found, scores, titles if (titles != "").any() else None)
 
     def _rectangle(self, exclude: Sequence[Sequence[Any]], queries: int) -> tf.Tensor:
         """Returns the exclusions as a matrix, rows filled up with an id that no item has."""
-        rows = [list(row) for row in exclude]
-        if len(rows) != queries:
+        lists = list(exclude)
+        flat = [row for row in lists if isinstance(row, str | bytes) or np.ndim(row) != 1]
+        rows = [] if flat else [list(row) for row in lists]
+        if flat or len(rows) != queries:
+            received = f"{flat[0]!r} for a list" if flat else f"{len(rows)} lists, {queries} users"
             raise ValueError(
                 explain(
                     "`exclude`",
                     rule="must have a list of ids for each user",
-                    received=f"{len(rows)} lists, {queries} users",
+                    received=received,
                     where=self._where,
                 )
             )

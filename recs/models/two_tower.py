@@ -13,7 +13,7 @@ from recs.errors import explain
 from recs.layers.loss import NegativesSchedule, Temperature
 from recs.layers.negatives import Negatives, Uniform
 from recs.layers.negatives.from_corpus import FromCorpus
-from recs.models.encode import as_ids, in_batches
+from recs.models.encode import as_ids, as_users, in_batches
 from recs.models.recommendations import Recommendations
 from recs.models.recommender import Recommender
 from recs.models.tower import Tower
@@ -267,28 +267,39 @@ class TwoTower(Recommender):
 
         Args:
             users: ids, or a dict of columns where the model has user features.
-            k: how many. Defaults to `10`.
+            k: how many; of fewer items, all. Defaults to `10`.
             exclude: for each user the ids not to be recommended, such as those they have. Defaults
                 to `None`, for none.
 
+        A user that training has not seen gets what the model can say of them: by their features,
+        or with `item_bias` what most like.
+
         Raises:
-            ValueError: when a user was not in training, when `exclude` has another length than
-                `users`, when there is no index, or `k` exceeds it.
+            ValueError: when a user was not in training and the model has neither features of users
+                nor `item_bias`, when `exclude` has another length than `users`, when there is no
+                index, or `k` is not positive.
         """
-        ids = as_ids(users[self.query_tower.column] if isinstance(users, Mapping) else users)
-        self._check_users(ids)
-        return self._best(self.query_vectors(users), k, exclude)
+        column, id_dtype = self.query_tower.column, self.query_tower.id_dtype
+        asked = users if isinstance(users, Mapping) else {column: users}
+        ids = as_users(asked[column], id_dtype, self._where) if column in asked else None
+        if ids is not None:
+            self._check_users(ids)
+            asked = {**asked, column: ids}
+        return self._best(self.query_vectors(asked), k, exclude)
 
     def _check_users(self, ids: np.ndarray) -> None:
+        if self.query_tower.features or self.has_item_bias or not len(ids):
+            return  # Features place a new user, and the bias says what most like.
         known = self.query_tower.knows(ids)
-        if known.all() or self.query_tower.features:
-            return  # A new user with features is placed by those.
+        if known.all():
+            return
         some = self.query_tower.embedding.table.export()[0][:3].tolist()
         like = ", ".join(repr(i.decode() if isinstance(i, bytes) else i) for i in some)
         raise ValueError(
             explain(
                 "A user",
-                rule="must be one that training has seen",
+                rule="must be one that training has seen, for the model has neither features of "
+                "users nor `item_bias`",
                 received=repr(ids[~known][0]),
                 where=self._where,
                 remedy=f"Ids look like {like}.",

@@ -12,6 +12,7 @@ from recs.errors import explain
 from recs.layers.factorized_top_k import identifiers as ids
 from recs.layers.factorized_top_k import inclusion
 from recs.layers.factorized_top_k.best import best_rows
+from recs.layers.factorized_top_k.exclusion import check_rows, filled
 from recs.layers.factorized_top_k.top_k import TopK
 from recs.layers.id_numbers import id_numbers
 
@@ -180,23 +181,26 @@ class BruteForce(TopK):
 
         Returns:
             Scores and identifiers, `(batch, min(k, number))` each, best first. Where a query names
-            fewer, the rest of its row has the lowest float32 as score, and any identifier.
+            fewer, the rest of its row has the lowest float32 as score, and the filler as
+            identifier: `""`, or -1.
         """
         dtype = self._stored_id_dtype()
         if not dtype:
             raise self._not_indexed()
         inclusions = tf.convert_to_tensor(inclusions)
         inclusion.check_kind("inclusions", inclusions, tf.as_dtype(dtype), self._where)
+        k = self._k if k is None else k
+        queries = self._check_k(self._embed(queries), k, self.num_candidates())
+        inclusions = check_rows("inclusions", inclusions, queries, self._where)
         rows, allowed = inclusion.without_repeats(*self._rows_of(inclusions))
-        queries, candidates = self._embed(queries), self._candidates.read_value()
+        candidates = self._candidates.read_value()
         if type(self)._compute_score is TopK._compute_score:
             scores = tf.einsum("qd,qnd->qn", queries, tf.gather(candidates, rows))
         else:
             scores = tf.gather(self._compute_score(queries, candidates), rows, batch_dims=1)
         scores = inclusion.among(tf.cast(scores, tf.float32), allowed)
-        k = inclusion.smaller(self._k if k is None else k, tf.shape(rows)[1])
-        best, order = tf.math.top_k(scores, k=k)
-        return best, self._identifiers_of(tf.gather(rows, order, batch_dims=1))
+        best, order = tf.math.top_k(scores, k=inclusion.smaller(k, tf.shape(rows)[1]))
+        return best, filled(best, self._identifiers_of(tf.gather(rows, order, batch_dims=1)))
 
     def _rows_of(self, asked: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the row of each identifier and whether it is known, both of its shape."""

@@ -12,6 +12,7 @@ from recs.errors import explain
 from recs.layers.factorized_top_k.best import best_rows
 from recs.layers.factorized_top_k.brute_force import BruteForce, growing
 from recs.layers.factorized_top_k.clusters import find_clusters
+from recs.layers.factorized_top_k.exclusion import filled
 from recs.layers.factorized_top_k.inclusion import smaller
 
 # Floats of candidates that are gathered at once.
@@ -33,8 +34,8 @@ class IVF(BruteForce):
     errors. Inclusions are exact.
 
     Where the lists that are probed hold fewer than `k` candidates, the row ends in the lowest
-    float32 as score, beside any identifier. Of equal scores any may come first. An index that is
-    built again takes effect in functions that are traced already.
+    float32 as score, beside the filler, `""` or -1. Of equal scores any may come first. An index
+    that is built again takes effect in functions that are traced already.
 
     Args:
         query_model: A layer or function from features to embeddings. Defaults to `None`: queries
@@ -157,7 +158,7 @@ class IVF(BruteForce):
         k = self._k if k is None else k
         embedded = self._check_k(self._embed(queries), k, self.num_candidates())
         best, rows = self._search(embedded, k, probes)
-        return best, self._identifiers_of(rows)
+        return best, filled(best, self._identifiers_of(rows))
 
     def _search(self, embedded: tf.Tensor, k: Any, probes: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the scores and rows of the best candidates of the lists that look best."""

@@ -16,6 +16,7 @@ from recs.layers.factorized_top_k.best import (
     best_columns,
     best_rows,
 )
+from recs.layers.factorized_top_k.exclusion import check_rows, filled
 from recs.layers.factorized_top_k.top_k import TopK, after_check
 
 # Candidates that are scored by all queries at once; fewer would be merged too often.
@@ -143,9 +144,13 @@ class Streaming(TopK):
 
         Returns:
             Scores and identifiers, best first. Where a query names fewer than `k`, the rest of its
-            row has the lowest float32 as score, and any identifier.
+            row has the lowest float32 as score, and the filler as identifier: `""`, or -1.
         """
-        return self._best_of_all(queries, k, tf.convert_to_tensor(inclusions))
+        inclusions = tf.convert_to_tensor(inclusions)
+        queries = self._embed(queries)
+        inclusions = check_rows("inclusions", inclusions, queries, self._where)
+        scores, identifiers = self._best_of_all(queries, k, inclusions)
+        return scores, filled(scores, identifiers)
 
     def count_higher(self, queries: Any, limits: Any) -> tf.Tensor:
         """Returns how many candidates score higher than limits; see `TopK.count_higher`."""
@@ -202,7 +207,7 @@ class Streaming(TopK):
         if dataset is None:
             raise self._not_indexed()
         k = self._k if k is None else k
-        queries = self._embed(queries)
+        queries = queries if inclusions is not None else self._embed(queries)
         named = isinstance(dataset.element_spec, tuple)
         id_dtype = dataset.element_spec[0].dtype if named else tf.int32
         if inclusions is not None:

@@ -194,8 +194,8 @@ class TopK(keras.Model, abc.ABC):
         """Returns the best candidates of each query but for those it excludes.
 
         `k` and as many candidates as are excluded are retrieved, and the excluded go to the end.
-        When fewer than `k` others exist, excluded ones fill the row, with the lowest float32 as
-        their score, so that they can be told apart. TFRS instead subtracts 1e5 from their scores:
+        When fewer than `k` others exist, the row ends in the lowest float32 as score and a filler
+        as identifier, `""` or -1. TFRS instead subtracts 1e5 from their scores:
         excluded candidates come back as soon as scores lie further apart than that. Identifiers
         have to be unique in the index.
 
@@ -232,7 +232,7 @@ class TopK(keras.Model, abc.ABC):
 
         Returns:
             Scores and identifiers, best first. Where a query names fewer than `k`, the rest of its
-            row has the lowest float32 as score, and any identifier.
+            row has the lowest float32 as score, and the filler, `""` or -1, as identifier.
 
         Raises:
             NotImplementedError: when the index cannot.
@@ -283,6 +283,12 @@ class TopK(keras.Model, abc.ABC):
         )
         if isinstance(limit, int) and int(k) > limit:
             raise ValueError(message)
+        if isinstance(k, int) and k < 1:
+            raise ValueError(
+                explain(
+                    "`k`", rule="must be a positive integer", received=f"k={k}", where=self._where
+                )
+            )
         return after_check(scores, k, limit, message)
 
     def _check_dataset(self, candidates: tf.data.Dataset) -> None:
