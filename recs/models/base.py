@@ -362,7 +362,9 @@ class Model(FoundParts, _Steps, keras.Model):
     def get_build_config(self) -> dict[str, Any] | None:
         """Returns what Keras builds a loaded model from, and what the model was called with."""
         config = super().get_build_config()
-        inputs = self._called_with.get_config()
+        # Models with signatures know their inputs, and are built before Keras would give them back.
+        of_export = not hasattr(self, "serving_signatures")
+        inputs = self._called_with.get_config() if of_export else None
         return config if inputs is None else {**(config or {}), "called_with": inputs}
 
     def build_from_config(self, config: dict[str, Any]) -> None:

@@ -67,7 +67,7 @@ class Catalogue(keras.layers.Layer):
         """Returns an id that is not in the catalogue."""
         taken = set(self._ids.tolist())
         if self._ids.dtype == object:
-            text = "-"
+            text = ""
             while text in taken:
                 text += "-"
             return text

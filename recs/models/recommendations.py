@@ -16,7 +16,8 @@ class Recommendations(NamedTuple):
 
     Attributes:
         ids: `(users, n)`, int64 or object array of `str`, with `n` the items left of the user who
-            has most of them, at most `k`. A user with fewer has a filler behind them, -1 or `""`.
+            has most of them, at most `k`. A user with fewer has a filler behind them that no item
+            is called: -1 or `""`, or the next below -1 or `"-"` where an item is.
         scores: `(users, n)` float32; the lowest float32 beside the filler.
         titles: `(users, k)` object array of `str`, or None where the catalogue has no titles.
 

@@ -132,6 +132,7 @@ class Recommender(ReadyModel):
         if found.dtype == object:
             found = np.array([i.decode() for i in found.ravel()], object).reshape(found.shape)
         scores = scores.numpy()
+        found = np.where(scores == EXCLUDED_SCORE, self.catalogue.absent(), found)
         # Users with fewer items left than others have the filler behind them.
         left = (scores > EXCLUDED_SCORE).any(axis=0) | np.isnan(scores).any(axis=0)
         found, scores = found[:, left], scores[:, left]

@@ -88,7 +88,7 @@ def test_integer_ids_work_and_no_id_is_taken_for_padding():
     model.fit(log.to_dataset(batch_size=3), epochs=3, verbose=0, shuffle=False)
     model.index(np.array([-2, -1, 0]))
     answer = model.recommend([1, 2], k=3, exclude=[[0], []])
-    assert answer.ids[0, -1] == 0  # the excluded one, to fill the row
+    assert answer.ids[0, -1] == -3  # no item: the first below -1 that none is called
     assert (answer.scores > -1e30).tolist() == [[True, True, False], [True, True, True]]
     assert answer.titles is None
     assert answer.ids.dtype == np.int64
