@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import pathlib
+import itertools
+import multiprocessing
 import random
-import signal
-import subprocess
-import sys
 import time
 
 import keras
 import pytest
 
 from recs.experiments import RunFolder
-
-ROOT = pathlib.Path(__file__).parents[2]
-CHILD = """
-import itertools, sys
 from recs_cli import main
-for _ in itertools.count():
-    main(["train", sys.argv[1], "--runs", sys.argv[2], "--epochs", "1", "--name", "x"])
-    print("trained", flush=True)
-"""
+
+
+def train_again_and_again(config: str, runs: str) -> None:
+    for _ in itertools.count():
+        main(["train", config, "--runs", runs, "--epochs", "1", "--name", "x"])
 
 
 def hidden(folder):
@@ -31,24 +25,29 @@ def hidden(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kills", [60])
-def test_runs_outlive_kills(config, tmp_path, kills):
-    moments, path = random.Random(5), config()
+def test_runs_outlive_kills(config, tmp_path, kills, monkeypatch):
+    # The server imports recs once; every process that is killed is a fork of it.
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["recs"])
+    moments, path, runs = random.Random(5), config(), tmp_path / "runs"
+    assert main(["train", path, "--runs", str(runs), "--epochs", "1", "--name", "x"]) == 0
+    unfinished = 0
     for _ in range(kills):
-        child = subprocess.Popen(
-            [sys.executable, "-c", CHILD, path, str(tmp_path / "runs")], cwd=ROOT, text=True,
-            stdout=subprocess.PIPE, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        )  # fmt: skip
-        with child:
-            while child.stdout.readline() != "trained\n":
-                assert child.poll() is None
-            time.sleep(moments.uniform(0.0, 4.0))
-            child.send_signal(signal.SIGKILL)
-        assert len(hidden(tmp_path / "runs")) <= 1
-        newest = RunFolder.find(tmp_path / "runs" / "x")
+        process = context.Process(target=train_again_and_again, args=(path, str(runs)))
+        process.start()
+        time.sleep(moments.uniform(0.5, 5.0))
+        process.kill()
+        process.join()
+        assert len(hidden(runs)) <= 1
+        newest = RunFolder.find(runs / "x")
         keras.saving.load_model(newest.model)
-        for run in (tmp_path / "runs" / "x").iterdir():
+        for run in (runs / "x").iterdir():
             if not RunFolder(run).is_finished:
+                unfinished += 1
                 with pytest.raises(FileNotFoundError, match="unfinished"):
                     RunFolder.find(run)
-        RunFolder.create(tmp_path / "runs" / "x").discard()
-        assert hidden(tmp_path / "runs") == []
+        RunFolder.create(runs / "x").discard()
+        assert hidden(runs) == []
+    assert unfinished
+    assert len(list((runs / "x").iterdir())) > kills // 2

@@ -321,6 +321,7 @@ class ReferenceTable(EvictingRows):
             "mean_distinct": sum(distinct) / len(distinct) if distinct else None,
             "rows": len(self._rows),
             "waiting": len(self._admission.waiting),
+            "waiting_dropped": 0,  # the reference has no bound on ids that wait
             "step": self._step,
             "slots": len(self._initial_slots) + len(self._initial_scalars),
             "optimizer": self._optimizer,

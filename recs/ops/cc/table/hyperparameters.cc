@@ -64,12 +64,8 @@ constexpr Range kRanges[] = {
     {"decay_rate", 0.0f, 1.0f, "from 0 to 1"},
 };
 constexpr Range kOthers{"", 0.0f, kLargest, "finite and not negative"};
-// FTRL divides by it.
-constexpr Range kDivisor{"learning_rate", kSmallest, kLargest, "finite and above 0"};
 
-const Range& RangeOf(const std::string& optimizer, std::string_view name) {
-  const bool divides = optimizer == "ftrl" || optimizer == "group_ftrl";
-  if (divides && name == kDivisor.name) return kDivisor;
+const Range& RangeOf(std::string_view name) {
   for (const Range& range : kRanges) {
     if (range.name == name) return range;
   }
@@ -80,7 +76,7 @@ const Range& RangeOf(const std::string& optimizer, std::string_view name) {
 
 Status CheckHyperparameters(const CommitOptions& options, const std::string& where) {
   for (const Hyperparameter& one : HyperparametersOf(options)) {
-    const Range& range = RangeOf(options.optimizer.name, one.name);
+    const Range& range = RangeOf(one.name);
     if (one.value >= range.least && one.value <= range.most) continue;  // not so of NaN
     return InvalidArgument("`" + one.name + "` of the optimizer '" + options.optimizer.name +
                            "' must be " + range.rule + ". Received: " + std::to_string(one.value) +
