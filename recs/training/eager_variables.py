@@ -20,6 +20,11 @@ def eager_variables() -> Iterator[None]:
     """
 
     def create(next_creator: Callable[..., Any], **kwargs: Any) -> Any:
+        # Keras makes a tensor of a plain number, such as the 0 that some optimizers begin with.
+        if tf.is_tensor(kwargs.get("initial_value")):
+            constant = tf.get_static_value(kwargs["initial_value"])
+            if constant is not None:
+                kwargs["initial_value"] = constant
         with tf.init_scope():
             return next_creator(**{**kwargs, "experimental_enable_variable_lifting": False})
 

@@ -144,7 +144,16 @@ def build(model: Any, data: Any) -> None:
     # Keras builds no model without `call`, and would refuse to save its weights.
     model.built = True
     model._bind_table_optimizers()
-    if model.optimizer is not None:
+    build_optimizer(model)
+
+
+def build_optimizer(model: Any) -> None:
+    """Makes the optimizer's variables before the loss is scaled.
+
+    Before it is built, a `LossScaleOptimizer` scales by its constant first scale, and a graph would
+    do so for ever, while gradients are divided by the scale of the step.
+    """
+    if model.optimizer is not None and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
 
 
@@ -166,6 +175,7 @@ def train_step(model: Any, data: Any) -> dict[str, Any]:
         # Layers may have been made in this very pass; tables need their optimizer before the
         # gradient is asked for.
         model._bind_table_optimizers()
+        build_optimizer(model)
         total = losses["total_loss"]
         scaled = total if optimizer is None else optimizer.scale_loss(total)
     weights = model.trainable_weights

@@ -235,7 +235,7 @@ def test_an_optimizer_by_its_name(config, name):
         ("--evaluation.ks.2=1", "a position from 0, at evaluation.ks. It is a list of 2"),
         ("--model.embedding_dim=big", "model.embedding_dim must be int. Received: 'big'"),
         ("--model.user=1", "model.user must be str"),
-        ("--evaluation.ks=5", "evaluation.ks must be a list of int. Received: 5"),
+        ("--evaluation.ks=5", "evaluation.ks must be a list of int | null. Received: 5"),
         ("--judge_on=train", "judge_on must be test | validation. Received: 'train'"),
         ("--data.items=[1]", "data.items must be ItemsFile | null"),
         ("--epochs", "--epochs needs a value"),

@@ -215,3 +215,30 @@ def test_a_loop_of_ones_own():
     assert float(loss) == 0.0, "a bare call is inference unless `training` is passed on"
     assert tape.gradient(loss, model.trainable_weights) is not None
     del optimizer
+
+
+@pytest.mark.parametrize("built_before_fit", [True, False])
+@pytest.mark.parametrize("own_loss", [True, False])
+def test_every_step_of_a_graph_scales_by_the_scale_of_that_step(own_loss, built_before_fit):
+    def trained(optimizer):
+        if own_loss:
+            model = Linear()
+            if built_before_fit:
+                model.dense.build((None, 1))
+                model.built = True
+            data = dataset(8, 2)
+            model.compile(optimizer)
+        else:
+            inputs = keras.Input((1,))
+            dense = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
+            model = Model(inputs, dense(inputs))
+            data = dataset(8, 2).map(lambda rows: (rows["x"], rows["y"]))
+            model.compile(optimizer, loss="mse")
+        model.fit(data, epochs=2, verbose=0)
+        return model.trainable_variables[0].numpy()
+
+    # Scales are powers of two, so that they change no bit: 2, 4, 8, ...
+    scaled = keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.SGD(0.01), initial_scale=2.0, dynamic_growth_steps=1
+    )
+    np.testing.assert_array_equal(trained(scaled), trained(keras.optimizers.SGD(0.01)))
