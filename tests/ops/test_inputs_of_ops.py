@@ -21,6 +21,7 @@ REFUSALS = (
 )
 OPS = (
     "recs_count_higher",
+    "recs_kernel_path",
     "recs_softmax_loss",
     "recs_table",
     "recs_table_append",
@@ -207,8 +208,10 @@ def calls(world: World) -> dict[str, Call]:
         "recs_table_recent": Call(
             {"table": records, "keys": keys, "mask": tf.constant([True, True])},
             {"capacity": 2, "width": 1}, may_be_empty=optional),
-        "recs_count_higher": Call({"queries": rows, "candidates": rows, "limits": rows},
+        "recs_count_higher": Call({"queries": rows, "candidates": rows,
+                                   "limits": tf.cast(rows, tf.float64)},
                                   any_size=frozenset({"candidates"})),
+        "recs_kernel_path": Call({}),
         "recs_softmax_loss": Call(
             {"queries": rows, "candidates": rows, "bias": tf.constant([0.0, 0.0]),
              "weights": tf.constant([1.0, 1.0]), "positives": tf.constant([0.0, 0.0]),

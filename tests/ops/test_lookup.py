@@ -177,7 +177,7 @@ def test_keys_of_the_other_type_are_refused(table):
     [
         ([0, 7], np.ones((2, 2)), "`inverse` must come from the look-up's own output"),
         ([0, -2], np.ones((2, 2)), "`inverse` must come from the look-up's own output"),
-        ([0, 1], np.ones((2, 3)), "`splits` and `gradient` must have the sizes of the look-up's"),
+        ([0, 1], np.ones((2, 3)), r"`gradients` must have shape \[2,2\]"),
         ([0, 1], np.ones((1, 2)), "`splits` and `gradient` must have the sizes of the look-up's"),
     ],
 )

@@ -97,7 +97,7 @@ def test_upsert_refuses_what_is_not_finite(rows):
 
 
 def test_upsert_refuses_another_width():
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"must have shape \[1, 2\]"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"must have shape \[1,2\]"):
         DynamicEmbedding(2).table.upsert([1], [[1.0, 2.0, 3.0]])
 
 
