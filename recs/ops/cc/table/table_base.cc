@@ -343,7 +343,7 @@ Status TableBase::Commit(const CommitOptions& options, std::vector<RowGradients>
   ++updates_;
   update_distinct_ += distinct;
   last_distinct_ = distinct;
-  ++step_;
+  if (step_ < kMostSteps) ++step_;  // a file may have said the largest
   if (options_.eviction.expires()) Sweep();
   return {};
 }
