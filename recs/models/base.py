@@ -207,8 +207,7 @@ class _Steps(WholeSaves):
         """
         with eager_variables():
             if not self._own_loss:
-                if self.built:
-                    tf_step.build_optimizer(self)
+                tf_step.build_optimizer(self)
                 return super().train_step(data)
             if not self.built:
                 tf_step.build(self, data)

@@ -148,13 +148,14 @@ def build(model: Any, data: Any) -> None:
 
 
 def build_optimizer(model: Any) -> None:
-    """Makes the optimizer's variables before the loss is scaled.
+    """Makes the optimizer's variables before the loss is scaled, once the model is built.
 
     Before it is built, a `LossScaleOptimizer` scales by its constant first scale, and a graph would
     do so for ever, while gradients are divided by the scale of the step.
     """
-    if model.optimizer is not None and not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
+    optimizer = model.optimizer
+    if optimizer is not None and not optimizer.built and model.built:
+        optimizer.build(model.trainable_variables)
 
 
 def _built_losses(model: Any, batch: Any) -> dict[str, Any]:
