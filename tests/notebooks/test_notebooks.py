@@ -18,7 +18,13 @@ from IPython.core.interactiveshell import InteractiveShell
 NOTEBOOKS = sorted((pathlib.Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 # Many models are compiled in these: one epoch takes nearly as long as all.
-LONG = {"03_sequences", "04_listwise_ranking", "06_multi_task_and_domains"}
+LONG = {
+    "02_retrieval_recipes",
+    "03_sequences",
+    "04_listwise_ranking",
+    "06_multi_task_and_domains",
+    "07_meta_learning",
+}
 QUICK = [path for path in NOTEBOOKS if path.stem not in LONG]
 
 
