@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import warnings
 
 import keras
@@ -16,6 +13,7 @@ import tensorflow as tf
 from recs.export import saved_model
 from recs.layers import DynamicEmbedding
 from tests.export import serving
+from tests.harness.new_process import run_code
 
 IDS = np.array([[5, -7, 5], [8, 2**63 - 1, 0]])
 LOADED = """
@@ -57,15 +55,8 @@ def test_another_process_with_the_op_predicts_the_same(tmp_path, rng):
     expected = [value.numpy() for value in model(IDS)]
     numbers.table.clear()
     paths = [str(tmp_path / "keras"), str(tmp_path / "ours")]
-    done = subprocess.run(
-        [sys.executable, "-c", LOADED, json.dumps(paths), json.dumps(IDS.tolist())],
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    for answer in json.loads(done.stdout.partition("answers ")[2]):
+    output = run_code(LOADED, json.dumps(paths), json.dumps(IDS.tolist()))
+    for answer in json.loads(output.partition("answers ")[2]):
         for i, value in enumerate(expected):
             np.testing.assert_allclose(answer[f"output_{i}"], value, rtol=1e-6, atol=1e-7)
     for path, restores in zip(paths, ("RecsTableDeserialize", "RecsTableRestore"), strict=True):

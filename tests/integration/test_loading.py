@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import keras
 
 from recs.metrics import Factorized
 from tests.harness.checks import functional
+from tests.harness.new_process import run_code
 from tests.harness.registry import CASES
 
 LOAD = """
@@ -50,11 +48,4 @@ def test_every_file_loads_in_a_process_that_imported_recs_only(tmp_path):
     for case in cases:
         save(case, tmp_path)
     assert len(list(tmp_path.iterdir())) == len(cases) > 100
-    done = subprocess.run(
-        [sys.executable, "-c", LOAD, tmp_path],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
-    assert done.stdout == ""
+    assert run_code(LOAD, tmp_path) == ""

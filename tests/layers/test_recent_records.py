@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pathlib
 import re
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -22,6 +20,7 @@ from recs.layers.eviction import (
     StepsToLive,
 )
 from recs.ops.reference import ReferenceRecords
+from tests.harness.new_process import run_code
 
 ROOT = pathlib.Path(__file__).parents[2]
 IDS = np.array([7, -1, 8, 7])
@@ -169,7 +168,7 @@ def test_a_new_process_goes_on_equally(way, tmp_path):
     layer.append(IDS, np.ones((4, 2)), timestamps=9)
     expected = model.predict(IDS, verbose=0), layer.table.recent(IDS).times.numpy()
     layer.table.clear()  # nothing of it can help
-    subprocess.run([sys.executable, "-c", PROGRAM, way, str(tmp_path)], check=True, cwd=ROOT)
+    run_code(PROGRAM, way, tmp_path)
     got = np.load(tmp_path / "out.npz")
     np.testing.assert_allclose(got["predicted"], expected[0], rtol=1e-6)
     np.testing.assert_array_equal(got["times"], expected[1])

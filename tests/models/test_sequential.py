@@ -51,7 +51,8 @@ def trained(encoder="sasrec", epochs=40, **options):
     stride = 4 if options.get("positions") == "all" else 1
     rows = sequences.windows(LOG, 4, stride=stride)
     data = rows.to_dataset(["history", "item"], batch_size=16, shuffle=True)
-    model.fit(data, epochs=epochs, verbose=0)
+    # One iterator for all epochs: to make one costs more than an epoch.
+    model.fit(data.repeat(epochs), verbose=0)
     return model.index(ITEMS)
 
 

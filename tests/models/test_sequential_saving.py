@@ -11,6 +11,7 @@ import pytest
 
 import recs
 from recs.data import sequences
+from tests.harness.new_process import run_code
 from tests.models.test_sequential import (
     ENCODERS,
     LOG,
@@ -34,14 +35,8 @@ def test_a_saved_model_recommends_the_same_in_a_new_process(tmp_path, encoder):
     model.save(tmp_path / "model.keras")
     answer = model.recommend([["a", "b"], ["f"], []], k=4, exclude_seen=True)
     model.candidate_tower.embedding.table.clear()
-    done = subprocess.run(
-        [sys.executable, "-c", LOAD, str(tmp_path / "model.keras")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    titles, scores = done.stdout.strip().splitlines()[-1].split("#")
+    output = run_code(LOAD, tmp_path / "model.keras")
+    titles, scores = output.strip().splitlines()[-1].split("#")
     assert titles == "|".join(answer.titles.ravel())
     assert [float(x) for x in scores.strip("[]").split(",")] == pytest.approx(
         answer.scores.ravel().tolist(), rel=1e-5

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -12,6 +9,7 @@ from recs.data import Interactions, Items, RaggedColumn
 from recs.layers.negatives import InBatch, Popular, Uniform
 from recs.losses import BPR
 from recs.models import Tower, TwoTower
+from tests.harness.new_process import run_code
 
 ITEMS = Items(
     {
@@ -221,14 +219,8 @@ def test_a_saved_model_recommends_the_same_in_a_new_process(tmp_path, arguments)
     model.save(tmp_path / "model.keras")
     answer = model.recommend(["u", "v"], k=3, exclude=[["a"], []])
     model.candidate_tower.embedding.table.clear()
-    done = subprocess.run(
-        [sys.executable, "-c", LOAD, str(tmp_path / "model.keras")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    titles, scores = done.stdout.strip().splitlines()[-1].split("#")
+    output = run_code(LOAD, tmp_path / "model.keras")
+    titles, scores = output.strip().splitlines()[-1].split("#")
     assert titles == "|".join(answer.titles.ravel())
     assert [float(x) for x in scores.strip("[]").split(",")] == pytest.approx(
         answer.scores.ravel().tolist(), rel=1e-6

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pathlib
-import subprocess
-import sys
-
 import pytest
+
+from tests.harness.new_process import run_code
 
 PROGRAM = """
 import sys
@@ -50,14 +48,7 @@ print(hashlib.sha256(b"".join(table.serialize())).hexdigest())
     [("int64", "float32"), ("string", "float32"), ("int64", "bfloat16"), ("string", "float16")],
 )
 def test_any_number_of_threads_gives_the_same_bits(kind, storage):
-    root = pathlib.Path(__file__).parents[2]
-    outputs = [
-        subprocess.run(
-            [sys.executable, "-c", PROGRAM, threads, kind, storage],
-            capture_output=True, text=True, check=True, cwd=root,
-        ).stdout
-        for threads in ("1", "2", "3")
-    ]  # fmt: skip
+    outputs = [run_code(PROGRAM, threads, kind, storage) for threads in (1, 2, 3)]
     assert len(outputs[0].split()) == 5
     assert outputs[1] == outputs[0]
     assert outputs[2] == outputs[0]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pathlib
-import subprocess
-import sys
-
 import pytest
+
+from tests.harness.new_process import run_code
 
 PROGRAM = """
 import sys
@@ -63,14 +61,7 @@ for table in layer.tables:
 
 @pytest.mark.slow
 def test_any_number_of_threads_gives_the_same_bits():
-    root = pathlib.Path(__file__).parents[2]
-    outputs = [
-        subprocess.run(
-            [sys.executable, "-c", PROGRAM, threads],
-            capture_output=True, text=True, check=True, cwd=root,
-        ).stdout.splitlines()
-        for threads in ("1", "2", "3")
-    ]  # fmt: skip
+    outputs = [run_code(PROGRAM, threads).splitlines() for threads in (1, 2, 3)]
     assert len(outputs[0]) == 4 + 12
     assert all(line.endswith(" 4 0") for line in outputs[0][4:])
     assert outputs[1] == outputs[0]

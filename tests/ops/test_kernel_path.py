@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from recs.ops import kernel_path as paths
+from tests.harness.new_process import run_code
 
 FEATURES = {
     "portable": "flags: fpu sse2",
@@ -58,12 +55,8 @@ def test_another_processor_is_portable(monkeypatch):
 
 def test_the_engine_follows():
     program = (
+        f"import os; os.environ['{paths.VARIABLE}'] = 'portable'\n"
         "from recs.ops.library import ops, suits_tensors\n"
         "print(suits_tensors(), ops().recs_kernel_path().numpy().decode())\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True, text=True, check=True,
-        env={**os.environ, paths.VARIABLE: "portable"},
-    )  # fmt: skip
-    assert done.stdout.split() == ["False", "portable"]
+    assert run_code(program).split() == ["False", "portable"]

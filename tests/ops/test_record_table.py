@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -15,6 +12,7 @@ from recs.ops.record_table import RecordTable
 from recs.ops.reference import ReferenceRecords
 from recs.ops.row_initializer import UNIFORM, RowInitializer
 from recs.ops.table import Table
+from tests.harness.new_process import run_code
 from tests.ops.conftest import key_of
 
 
@@ -325,12 +323,5 @@ print(digest.hexdigest())
 
 @pytest.mark.slow
 def test_any_number_of_threads_gives_the_same_records():
-    root = pathlib.Path(__file__).parents[2]
-    outputs = {
-        subprocess.run(
-            [sys.executable, "-c", PROGRAM, threads],
-            capture_output=True, text=True, check=True, cwd=root,
-        ).stdout
-        for threads in ("1", "2", "3")
-    }  # fmt: skip
+    outputs = {run_code(PROGRAM, threads) for threads in (1, 2, 3)}
     assert len(outputs) == 1

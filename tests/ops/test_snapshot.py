@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import subprocess
-import sys
 import textwrap
 
 import numpy as np
@@ -16,6 +14,7 @@ from recs.ops.eviction_rule import EvictionRule
 from recs.ops.reference import Batch
 from recs.ops.row_initializer import UNIFORM, RowInitializer
 from recs.ops.table import Table
+from tests.harness.new_process import run_code
 from tests.ops.compiled import CompiledTable
 from tests.ops.conftest import key_of
 
@@ -112,8 +111,7 @@ def test_a_file_is_read_in_a_new_process(kind, tmp_path):
         rows = [row for _, row in sorted(table.export().items())]
         np.testing.assert_array_equal(rows, np.load({str(tmp_path / "expected.npy")!r}))
     """
-    root = pathlib.Path(__file__).parents[2]
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, cwd=root)
+    run_code(textwrap.dedent(code))
 
 
 def test_an_empty_table_is_a_state_too(kind, tmp_path):

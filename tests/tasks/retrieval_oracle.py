@@ -9,32 +9,40 @@ def row_scores(i, queries, candidates, extra=(), *, temperature=1.0, p=None, ids
                explicit=None, explicit_ids=None, explicit_p=None, hard=None):  # fmt: skip
     """Returns the positive's score, those of its negatives, and log q of both."""
 
-    def score(vector):
-        query = queries[i] if len(queries.shape) == 3 else queries[i][None]
-        return tf.reduce_max(tf.linalg.matvec(query, vector)) / temperature
+    query = queries[i] if len(queries.shape) == 3 else queries[i][None]
 
-    def log_q(j):
-        return tf.constant(0.0, tf.float64) if p is None else tf.math.log(p[j])
+    def scores(vectors):
+        return tf.unstack(
+            tf.reduce_max(tf.matmul(vectors, query, transpose_b=True), 1) / temperature
+        )
 
+    def log_q(probabilities, count):
+        if probabilities is None:
+            return [tf.constant(0.0, tf.float64)] * count
+        return tf.unstack(tf.math.log(probabilities))
+
+    of_candidates, logs_of_candidates = scores(candidates), log_q(p, len(candidates))
     negatives, logs = [], []
     for j in range(len(candidates)):
         if j == i or (ids is not None and ids[j] == ids[i]):
             continue
         if mask is not None and not mask[i, j]:
             continue
-        negatives.append(score(candidates[j]))
-        logs.append(log_q(j))
+        negatives.append(of_candidates[j])
+        logs.append(logs_of_candidates[j])
     if hard is not None:
         order = sorted(range(len(negatives)), key=lambda n: float(logs[n] - negatives[n]))[:hard]
         negatives, logs = [negatives[n] for n in order], [logs[n] for n in order]
-    for n in range(0 if explicit is None else explicit.shape[1]):
-        if ids is not None and explicit_ids is not None and explicit_ids[i, n] == ids[i]:
-            continue
-        negatives.append(score(explicit[i, n]))
-        logs.append(
-            tf.constant(0.0, tf.float64) if explicit_p is None else tf.math.log(explicit_p[i, n])
-        )
-    return score(candidates[i]), log_q(i), tf.stack(negatives), tf.stack(logs)
+    if explicit is not None:
+        count = explicit.shape[1]
+        of_explicit = scores(explicit[i])
+        logs_of_explicit = log_q(None if explicit_p is None else explicit_p[i], count)
+        for n in range(count):
+            if ids is not None and explicit_ids is not None and explicit_ids[i, n] == ids[i]:
+                continue
+            negatives.append(of_explicit[n])
+            logs.append(logs_of_explicit[n])
+    return of_candidates[i], logs_of_candidates[i], tf.stack(negatives), tf.stack(logs)
 
 
 def softmax(positive, own_log, negatives, logs):

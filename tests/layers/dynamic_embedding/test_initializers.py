@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -12,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from recs.layers import DynamicEmbedding
+from tests.harness.new_process import run_code
 
 ROOT = pathlib.Path(__file__).parents[3]
 IDS = np.arange(-300, 700)
@@ -43,7 +42,7 @@ def test_a_new_process_and_another_order_give_the_same_rows(name, tmp_path):
     layer = DynamicEmbedding(5, embeddings_initializer=initializer, seed=3)
     here = layer(IDS, training=True).numpy()
     path = tmp_path / "rows.npy"
-    subprocess.run([sys.executable, "-c", PROGRAM, name, str(path)], check=True, cwd=ROOT)
+    run_code(PROGRAM, name, path)
     np.testing.assert_array_equal(np.load(path), here)
 
 

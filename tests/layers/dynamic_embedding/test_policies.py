@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -21,6 +18,7 @@ from recs.layers.eviction import (
     SecondsToLive,
     StepsToLive,
 )
+from tests.harness.new_process import run_module
 from tests.layers.dynamic_embedding import policies_side
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -191,12 +189,7 @@ def test_a_new_process_goes_on_equally(tmp_path):
     policies_side.train(model, range(6))
     model.save(tmp_path / "model.keras")
     expected = policies_side.report(model)
-    subprocess.run(
-        [sys.executable, "-m", "tests.layers.dynamic_embedding.policies_side", str(tmp_path)],
-        cwd=ROOT,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
-        check=True,
-    )
+    run_module("tests.layers.dynamic_embedding.policies_side", tmp_path)
     restored = np.load(tmp_path / "restored.npz")
     for name, value in expected.items():
         np.testing.assert_array_equal(restored[name], value, err_msg=name)

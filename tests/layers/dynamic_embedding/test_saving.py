@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -13,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from recs.layers import DynamicEmbedding
+from tests.harness.new_process import run_module
 from tests.layers.dynamic_embedding.saving_side import batch, build, report, restore, train
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -29,12 +27,7 @@ def save(model: keras.Model, kind: str, folder: pathlib.Path) -> None:
 
 
 def report_from_a_new_process(kind: str, folder: pathlib.Path) -> dict[str, np.ndarray]:
-    subprocess.run(
-        [sys.executable, "-m", "tests.layers.dynamic_embedding.saving_side", kind, str(folder)],
-        cwd=ROOT,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
-        check=True,
-    )
+    run_module("tests.layers.dynamic_embedding.saving_side", kind, folder)
     return dict(np.load(folder / "restored.npz"))
 
 

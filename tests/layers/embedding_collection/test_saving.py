@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -14,6 +11,7 @@ import tensorflow as tf
 
 import recs
 from recs.layers import EmbeddingCollection, FeatureConfig, TableConfig
+from tests.harness.new_process import run_module
 from tests.layers.embedding_collection.saving_side import batch, build, report, restore, train
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -45,12 +43,7 @@ def test_a_new_process_predicts_and_trains_on_equally(kind, tmp_path):
         model.compile(keras.optimizers.Adam(0.01), "mse")
     expected = report(model)
     assert np.abs(expected["further"] - expected["restored"]).max() > 1e-3
-    subprocess.run(
-        [sys.executable, "-m", "tests.layers.embedding_collection.saving_side", kind, tmp_path],
-        cwd=ROOT,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
-        check=True,
-    )
+    run_module("tests.layers.embedding_collection.saving_side", kind, tmp_path)
     actual = dict(np.load(tmp_path / "restored.npz"))
     np.testing.assert_array_equal(actual["restored"], expected["restored"])
     np.testing.assert_allclose(actual["further"], expected["further"], rtol=1e-6, atol=1e-6)
