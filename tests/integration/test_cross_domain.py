@@ -44,7 +44,7 @@ def model_of(shop, targets, **kwargs):
 
 def trained(model, data, epochs):
     model.compile(keras.optimizers.Adam(0.03))
-    return model.fit(data, epochs=epochs, verbose=0).history
+    return model.fit(data.cache(), epochs=epochs, verbose=0).history
 
 
 def test_many_domains_with_one_target_and_a_mix_of_ones_own(shop):

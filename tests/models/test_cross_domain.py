@@ -49,7 +49,7 @@ def trained(model, samples, epochs=1):
     """A few steps are sooner taken eagerly than traced."""
     few = epochs == 1
     model.adapt(samples).compile(keras.optimizers.Adam(0.02), run_eagerly=few)
-    data = samples.to_dataset(batch_size=200 if few else 64, shuffle=True)
+    data = samples.to_dataset(batch_size=200 if few else 64, shuffle=True).cache()
     return model.fit(data, epochs=epochs, verbose=0)
 
 

@@ -34,7 +34,7 @@ def made(sharing, **kwargs):
 
 def trained(model, samples, epochs=1):
     model.adapt(samples).compile(keras.optimizers.Adam(0.02))
-    data = samples.to_dataset(batch_size=64, shuffle=True)
+    data = samples.to_dataset(batch_size=64, shuffle=True).cache()
     return model.fit(data, epochs=epochs, verbose=0).history
 
 

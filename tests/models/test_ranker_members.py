@@ -138,7 +138,7 @@ def test_transforms_adapt_to_items_alone():
 def test_it_learns_and_is_saved(make, lists, tmp_path):
     lists, model = lists(), make()
     model.adapt(lists).compile(keras.optimizers.Adam(0.05))
-    history = model.fit(lists.to_dataset(4), epochs=30, verbose=0).history
+    history = model.fit(lists.to_dataset(4).cache(), epochs=30, verbose=0).history
     assert history["loss"][-1] < 0.95 * history["loss"][0]
     model.save(tmp_path / "m.keras")
     again = keras.saving.load_model(tmp_path / "m.keras")

@@ -250,7 +250,7 @@ def test_integer_ids_work():
     data = rows.to_dataset(["history", "item"], batch_size=5, pad={"history": 99})
     with pytest.raises(ValueError, match="have the column history"):
         model.query_tower({"item": tf.constant([1])})
-    model.fit(rows.to_dataset(["history", "item"], batch_size=5), epochs=30, verbose=0)
+    model.fit(rows.to_dataset(["history", "item"], batch_size=5).repeat(30), verbose=0)
     model.index([0, -1, 5])
     assert model.recommend([[5, 0], [-1]], k=1).ids.tolist() == [[-1], [5]]
     assert model.recommend([[5, 0], [-1]], k=1, exclude_seen=True).ids.tolist() == [[-1], [5]]

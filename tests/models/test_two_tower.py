@@ -34,7 +34,7 @@ def trained(log=LOG, epochs=30, **arguments):
     model.compile(optimizer=keras.optimizers.Adagrad(0.3))
     wanted = arguments.get("item_features", ())
     data = log.with_item_features(*wanted) if wanted else log
-    model.fit(data.to_dataset(batch_size=5), epochs=epochs, verbose=0, shuffle=False)
+    model.fit(data.to_dataset(batch_size=5).repeat(epochs), verbose=0, shuffle=False)
     return model.index(log.items)
 
 
