@@ -16,7 +16,7 @@ import tensorflow as tf
 # TensorFlow's default; the tests of determinism set the number of their threads themselves.
 tf.config.threading.set_intra_op_parallelism_threads(1)
 tf.config.threading.set_inter_op_parallelism_threads(1)
-# Rewriting its graph is a third of what tracing a small model costs. CI runs every test with it too.
+# Rewriting graphs is a third of what tracing a small model costs. CI runs every test with it too.
 if not os.environ.get("RECS_TESTS_OPTIMIZE_GRAPHS"):
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 

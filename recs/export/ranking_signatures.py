@@ -60,18 +60,21 @@ def ranking_signatures(
     spec = [tf.TensorSpec([None], tf.string, name="inputs")]
 
     @tf.function(input_signature=spec)
+    @tf.autograph.experimental.do_not_convert
     def predict(inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         batch = parse(inputs, features, "elwc", label=False)
         mask = batch[features.mask]
         return _masked(model(batch, training=False), mask)
 
     @tf.function(input_signature=spec)
+    @tf.autograph.experimental.do_not_convert
     def regress(inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         batch = parse(inputs, features, "tf_example", list_size=1, label=False)
         scores = _named(model(batch, training=False))
         return {name: one[:, 0] for name, one in scores.items()}
 
     @tf.function(input_signature=[_specs(features)])
+    @tf.autograph.experimental.do_not_convert
     def score(tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         batch = raw_batch(tensors, features)
         return _masked(model(batch, training=False), batch[features.mask])

@@ -83,10 +83,12 @@ def retrieval_signatures(
     count = parts.checked_count()
 
     @tf.function(input_signature=queries)
+    @tf.autograph.experimental.do_not_convert
     def serving_default(queries: Any) -> dict[str, tf.Tensor]:
         return parts.retrieve(queries, min(k, count))
 
     @tf.function(input_signature=[*queries, tf.TensorSpec([], tf.int32, name="k")])
+    @tf.autograph.experimental.do_not_convert
     def top_k(queries: Any, k: tf.Tensor) -> dict[str, tf.Tensor]:
         return parts.retrieve(queries, k)
 
@@ -97,18 +99,22 @@ def retrieval_signatures(
     )
 
     @tf.function(input_signature=[*queries, excluded, number])
+    @tf.autograph.experimental.do_not_convert
     def top_k_excluding(queries: Any, exclusions: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
         return parts.retrieve(queries, k, exclusions=exclusions)
 
     @tf.function(input_signature=[*queries, included, number])
+    @tf.autograph.experimental.do_not_convert
     def top_k_among(queries: Any, inclusions: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
         return parts.retrieve(queries, k, inclusions=inclusions)
 
     @tf.function(input_signature=queries)
+    @tf.autograph.experimental.do_not_convert
     def embed_query(queries: Any) -> dict[str, tf.Tensor]:
         return {"embedding": _embed(query_model, queries)}
 
     @tf.function(input_signature=candidates)
+    @tf.autograph.experimental.do_not_convert
     def embed_candidate(candidates: Any) -> dict[str, tf.Tensor]:
         return {"embedding": _embed(candidate_model, candidates)}
 

@@ -184,12 +184,20 @@ CASES = {
 built = functools.cache(lambda name: CASES[name]())
 
 
-def exported(case, path, **arguments):
-    if not arguments:
-        return tf.saved_model.load(str(case.model.export(path))).signatures
-    return tf.saved_model.load(
-        str(recs.export.saved_model(case.model, path, **arguments))
-    ).signatures
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Returns the signatures of a model by a way out, exported once for all tests."""
+
+    @functools.cache
+    def signatures(name, way="model.export"):
+        model, path = built(name).model, tmp_path_factory.mktemp("exported") / "1"
+        if way == "model.export":
+            model.export(str(path))
+        else:
+            recs.export.saved_model(model, path, **WAYS[way])
+        return tf.saved_model.load(str(path)).signatures
+
+    return signatures
 
 
 def _row(rows, n):
@@ -218,9 +226,8 @@ def _sent(signature, rows):
         if way in ("model.export", "compiled") or name in ("two_tower", "multi_task")
     ],
 )
-def test_rows_at_once_equal_one_by_one_and_python(name, way, tmp_path):
-    case = built(name)
-    signatures = exported(case, str(tmp_path / "1"), **WAYS[way])
+def test_rows_at_once_equal_one_by_one_and_python(name, way, exported):
+    case, signatures = built(name), exported(name, way)
     near = {"rtol": 1e-5, "atol": 1e-5 if way in ("model.export", "compiled") else 3e-2}
     main = signatures["score"] if "score" in signatures else signatures["serving_default"]
     expected = np.asarray(case.expected(case.rows))
@@ -244,12 +251,12 @@ def test_rows_at_once_equal_one_by_one_and_python(name, way, tmp_path):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_another_rank_is_an_error_in_python_and_in_the_graph(name, tmp_path):
+def test_another_rank_is_an_error_in_python_and_in_the_graph(name, exported):
     case = built(name)
     np.testing.assert_allclose(
         np.asarray(case.expected(_columns(case.rows))), case.expected(case.rows), atol=1e-6
     )
-    signatures = exported(case, str(tmp_path / "1"))
+    signatures = exported(name)
     main = signatures["score"] if "score" in signatures else signatures["serving_default"]
     for column in case.rows:
         value = case.rows[column]
@@ -268,12 +275,12 @@ def test_another_rank_is_an_error_in_python_and_in_the_graph(name, tmp_path):
 @pytest.mark.parametrize(
     "name", ["two_tower", "rating", "multi_task", "cross_domain", "sequential"]
 )
-def test_a_row_is_not_taken_for_all(name, tmp_path):
+def test_a_row_is_not_taken_for_all(name, exported):
     case = built(name)
     column = list(case.rows)[-1]
     fewer = {**case.rows, column: case.rows[column][:1]}
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
         case.expected(fewer)
-    main = exported(case, str(tmp_path / "1"))["serving_default"]
+    main = exported(name)["serving_default"]
     with pytest.raises(tf.errors.InvalidArgumentError, match="must have the same number of rows"):
         main(**_sent(main, fewer))

@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 
 def run_code(code: str, *arguments: object) -> str:
-    """Runs a program as `python -c` does and returns what it printed.
+    """Runs a program as `python -c` does, in this environment, and returns what it printed.
 
     Raises:
         AssertionError: the program failed; the message has its output.
@@ -41,7 +41,7 @@ def run_module(name: str, *arguments: object) -> str:
 def _run(kind: str, program: str, arguments: tuple[object, ...]) -> str:
     with tempfile.TemporaryDirectory() as folder:
         command = (kind, program, tuple(map(str, arguments)))
-        child = _server().Process(target=_child, args=(command, folder))
+        child = _server().Process(target=_child, args=(command, dict(os.environ), folder))
         child.start()
         child.join()
         output, errors = (pathlib.Path(folder, name).read_text() for name in ("1", "2"))
@@ -56,8 +56,12 @@ def _server() -> ForkServerContext:
     return context
 
 
-def _child(command: tuple[str, str, tuple[str, ...]], folder: str) -> None:
+def _child(
+    command: tuple[str, str, tuple[str, ...]], environment: dict[str, str], folder: str
+) -> None:
     kind, program, arguments = command
+    os.environ.clear()
+    os.environ.update(environment)
     for descriptor in (1, 2):
         with open(os.path.join(folder, str(descriptor)), "w") as file:
             os.dup2(file.fileno(), descriptor)

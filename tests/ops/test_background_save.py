@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import shutil
 import signal
@@ -17,6 +16,7 @@ import tensorflow as tf
 
 from recs.ops.row_initializer import CONSTANT, RowInitializer
 from recs.ops.table import Table
+from tests.harness.new_process import run_code
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -130,14 +130,8 @@ FULL = """
 ON_A_SMALL_DISK = 'mount -t tmpfs -o size=4m tmpfs "$1" && shift && exec "$@"'
 
 
-def in_a_process(code: str, *before: str) -> None:
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
-    command = [*before, sys.executable, "-c", textwrap.dedent(code)]
-    subprocess.run(command, check=True, cwd=ROOT, env=environment)
-
-
 def test_a_limit_on_the_length_of_files_leaves_the_old_file_and_the_table(tmp_path):
-    in_a_process(FULL.format(path=str(tmp_path / "state"), limited=True))
+    run_code(textwrap.dedent(FULL.format(path=str(tmp_path / "state"), limited=True)))
     assert [p.name for p in tmp_path.iterdir()] == ["state"]
 
 
@@ -146,8 +140,10 @@ def test_a_full_disk_leaves_the_old_file_and_the_table(tmp_path):
     namespaces = ("unshare", "--user", "--map-root-user", "--mount")
     if not shutil.which("unshare") or subprocess.run([*namespaces, "true"], check=False).returncode:
         pytest.skip("a small disk is mounted in namespaces, which this machine does not allow")
-    code = FULL.format(path=str(tmp_path / "state"), limited=False)
-    in_a_process(code, *namespaces, "sh", "-ec", ON_A_SMALL_DISK, "sh", str(tmp_path))
+    code = textwrap.dedent(FULL.format(path=str(tmp_path / "state"), limited=False))
+    mounted = ("sh", "-ec", ON_A_SMALL_DISK, "sh", str(tmp_path))
+    command = [*namespaces, *mounted, sys.executable, "-c", code]
+    subprocess.run(command, check=True, cwd=ROOT)
 
 
 KILLED = """

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import pathlib
 import stat
-import subprocess
-import sys
 import tempfile
 
 import pytest
 
 from recs.ops import build, op_cache
+from tests.harness.new_process import run_code
 
 # Logs its arguments, takes a moment, and writes what it was asked for.
 FAKE = """#!/bin/sh
@@ -146,26 +146,18 @@ def test_a_failing_compiler_is_quoted_and_leaves_nothing(compiler, tmp_path, mon
 
 
 def test_two_processes_that_ask_at_once_build_once(compiler, tmp_path):
-    # Without TensorFlow, which takes longer to import than everything else.
+    # A compiler needs no TensorFlow here, so its runtime does not start.
     code = (
+        "import sys; sys.stderr = sys.stdout\n"
         "from recs.ops import build\n"
         "build._tensorflow_version = lambda: '0'\n"
         "build._tensorflow_flags = lambda: ([], [])\n"
         "print(build.build())\n"
     )
-    root = pathlib.Path(__file__).parents[2]
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root,
-            env={**os.environ, "PYTHONPATH": str(root)},
-        )
-        for _ in range(3)
-    ]  # fmt: skip
-    outputs = [process.communicate(timeout=120) for process in running]
-    assert [process.returncode for process in running] == [0, 0, 0], outputs
-    assert len({out for out, _ in outputs}) == 1
-    assert sum("recs: built" in err for _, err in outputs) == 1
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        outputs = [done.split() for done in pool.map(run_code, [code] * 3)]
+    assert len({output[-1] for output in outputs}) == 1
+    assert sum(" ".join(output).count("recs: built") for output in outputs) == 1
     assert sum(command.startswith("-shared") for command in calls(tmp_path)) == 1
 
 

@@ -203,14 +203,15 @@ OPERATIONS = {
 }
 
 
+@pytest.mark.parametrize("operations", [60, pytest.param(400, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ["int64", "string"])
 @pytest.mark.parametrize("seed", range(28))
-def test_the_compiled_table_does_what_the_reference_does(kind, seed):
+def test_the_compiled_table_does_what_the_reference_does(kind, seed, operations):
     pair = Pair(kind, seed, {} if seed < 12 else POLICIES[seed % len(POLICIES)])
     odds = np.array(list(OPERATIONS.values())) / sum(OPERATIONS.values())
     history = []
     try:
-        for _ in range(150):
+        for _ in range(operations):
             operation = list(OPERATIONS)[pair.rng.choice(len(odds), p=odds)]
             history.append(operation.__name__)
             operation(pair)

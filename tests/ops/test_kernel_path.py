@@ -53,9 +53,9 @@ def test_another_processor_is_portable(monkeypatch):
     assert paths.kernel_path() == "portable"
 
 
-def test_the_engine_follows():
+def test_the_engine_follows(monkeypatch):
+    monkeypatch.setenv(paths.VARIABLE, "portable")
     program = (
-        f"import os; os.environ['{paths.VARIABLE}'] = 'portable'\n"
         "from recs.ops.library import ops, suits_tensors\n"
         "print(suits_tensors(), ops().recs_kernel_path().numpy().decode())\n"
     )

@@ -241,7 +241,18 @@ def compare(got, want):
     np.testing.assert_allclose(got["d"], want["d"], rtol=1e-4, atol=1e-5 * scale)
 
 
-@pytest.mark.parametrize("name", CASES)
+def _is_quick(name):
+    """Whether a case is of the default run: all that cases differ in, in pairs."""
+    parts = name.split("-")
+    if CASES[name].options.get("lambda"):
+        return parts[0] in ("PairwiseLogisticLoss", "ListMLELoss") or parts[-1] == "padded"
+    return parts[1] not in ("plain", "ties") or parts[2] in ("none", "item")
+
+
+QUICK = [n if _is_quick(n) else pytest.param(n, marks=pytest.mark.slow) for n in CASES]
+
+
+@pytest.mark.parametrize("name", QUICK)
 def test_loss(name, theirs):
     compare(ours(CASES[name], tfr_compatible=True), theirs[name])
 

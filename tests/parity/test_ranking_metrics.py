@@ -107,7 +107,20 @@ def _inputs(case):
     return found
 
 
-@pytest.mark.parametrize("name", CASES)
+def _is_quick(name):
+    """Whether a case is of the default run: one cut of every list and weight, every cut of two."""
+    parts = name.split("-")
+    if len(parts) < 4:
+        return True
+    _, kind, weight, topn = parts
+    return topn in ("3", "None") if weight == "list" else (kind, weight) in (
+        ("plain", "none"), ("padded", "item"), ("ties", "ones"))  # fmt: skip
+
+
+QUICK = [n if _is_quick(n) else pytest.param(n, marks=pytest.mark.slow) for n in CASES]
+
+
+@pytest.mark.parametrize("name", QUICK)
 def test_metric(name, theirs):
     metric = _made(CASES[name], ties="position", tfr_compatible=True)
     inputs = _inputs(CASES[name])

@@ -1,14 +1,15 @@
+import concurrent.futures
+import functools
 import logging
 import os
 import pathlib
-import subprocess
-import sys
 
 import pytest
 import tensorflow_datasets as tfds
 
 from recs.data import movielens
 from recs.data.movielens.prepare import prepared
+from tests.harness.new_process import run_code
 
 # The movies are the smaller half: a second to prepare. Any connection is an error.
 SCRIPT = """
@@ -18,36 +19,19 @@ def refuse(*args, **kwargs):
 socket.socket.connect = socket.getaddrinfo = refuse
 import tensorflow_datasets as tfds
 from recs.data.movielens.prepare import prepared
+sys.stderr = sys.stdout
 tfds.builder("movielens")
-print("ready", flush=True)
-sys.stdin.readline()
 builder = prepared("latest-small", "movies", sys.argv[1], None)
 print(builder.info.splits["train"].num_examples)
 """
 
 
 def test_two_processes_prepare_once_without_network(tmp_path):
-    pipe = subprocess.PIPE
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, tmp_path],
-            stdin=pipe,
-            stdout=pipe,
-            stderr=pipe,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    for process in both:  # Both have imported TensorFlow before either begins.
-        assert process.stdout.readline() == "ready\n"
-    for process in both:
-        process.stdin.write("\n")
-        process.stdin.flush()
-    texts = [process.communicate(timeout=120) for process in both]
-    assert [process.returncode for process in both] == [0, 0], texts
-    assert [out for out, _ in texts] == ["9742\n"] * 2
-    assert sum("Preparing movielens/latest-small-movies" in err for _, err in texts) == 1
-    assert all("Generating" not in err for _, err in texts)  # No progress bars.
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        outputs = list(pool.map(functools.partial(run_code, SCRIPT), [tmp_path] * 2))
+    assert [output.split()[-1] for output in outputs] == ["9742"] * 2
+    assert sum("Preparing movielens/latest-small-movies" in output for output in outputs) == 1
+    assert all("Generating" not in output for output in outputs)  # No progress bars.
     left = [path.name for path in (tmp_path / "movielens/latest-small-movies").iterdir()]
     assert left == ["0.1.1"]
 

@@ -13,7 +13,7 @@ from recs.optimizers.row_update import row_update
 from tests.layers.dynamic_embedding.dense_twin import DIM, initial_rows
 
 VOCABULARY = 6
-STEPS = 50
+STEPS = 20
 
 KERAS = keras.optimizers
 OWN = recs.optimizers
