@@ -42,7 +42,9 @@ def value_per_row(value: Any, name: str, where: str) -> tf.Tensor:
     return tf.reshape(value, [-1])
 
 
-def ids_per_row(value: Any, name: str, id_dtype: str, where: str) -> tf.Tensor:
+def ids_per_row(
+    value: Any, name: str, id_dtype: str, where: str, *, fixed: bool = False
+) -> tf.Tensor:
     """Returns ids `(batch,)` of a dtype; integers of any width are widened.
 
     Args:
@@ -50,6 +52,8 @@ def ids_per_row(value: Any, name: str, id_dtype: str, where: str) -> tf.Tensor:
         name: The column, for the message.
         id_dtype: `"string"` or `"int64"`.
         where: The layer, for the message.
+        fixed: Whether the layer has no argument `id_dtype`, which the message then leaves out.
+            Defaults to `False`.
 
     Raises:
         ValueError: the ids have another shape, or are no strings or integers as `id_dtype` says.
@@ -60,14 +64,16 @@ def ids_per_row(value: Any, name: str, id_dtype: str, where: str) -> tf.Tensor:
     if id_dtype == "int64" and ids.dtype.is_integer and ids.dtype != tf.uint64:
         return tf.cast(ids, tf.int64)
     remedy = "Write them as integers or strings: floats, times and bools are no ids."
-    if ids.dtype == tf.string:
+    if ids.dtype == tf.string and not fixed:
         remedy = "Make the model with `id_dtype='string'`."
     elif ids.dtype == tf.uint64:
         remedy = "Keep their bits: `ids.view('int64')`."
     elif ids.dtype.is_integer:
-        remedy = "Make the model with `id_dtype='int64'`, or write them as strings."
+        remedy = "Convert them: `tf.strings.as_string(ids)`, or `ids.astype(str)` of NumPy."
+        if not fixed:
+            remedy = "Make the model with `id_dtype='int64'`, or write them as strings."
     kind = "strings" if id_dtype == "string" else "integers that fit int64"
-    rule = f"must hold {kind}, as `id_dtype='{id_dtype}'` says"
+    rule = f"must hold {kind}" + ("" if fixed else f", as `id_dtype='{id_dtype}'` says")
     received = f"dtype {ids.dtype.name}"
     raise ValueError(
         explain(f"Column '{name}'", rule=rule, received=received, where=where, remedy=remedy)

@@ -186,7 +186,7 @@ class MultiTaskModel(ReadyModel):
         where = f"MultiTaskModel '{self.name}'"
         columns = {n: value_per_row(inputs[n], n, where) for n in self._arguments["numbers"]}
         for name in self._arguments["categories"]:
-            columns[name] = ids_per_row(inputs[name], name, "string", where)
+            columns[name] = ids_per_row(inputs[name], name, "string", where, fixed=True)
         inputs = check_same_rows(columns, where)
         parts = []
         if self.embeddings is not None:

@@ -1,30 +1,11 @@
+"""The examples of the guide on data run; those of docstrings do in `tests/test_examples.py`."""
+
 import doctest
 import importlib
 import inspect
 import pathlib
-import pkgutil
-
-import pytest
 
 import recs.data
-
-MODULES = [
-    name
-    for _, name, package in pkgutil.walk_packages(recs.data.__path__, "recs.data.")
-    if not package
-]
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_the_examples_in_docstrings_run(name, movielens_dir, monkeypatch):
-    prepare = importlib.import_module("recs.data.movielens.prepare")
-    builder = prepare._builder
-    # The example loads into the user's directory; the test, into its own.
-    monkeypatch.setattr(prepare, "_builder", lambda v, t, _: builder(v, t, movielens_dir))
-    result = doctest.testmod(
-        importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE
-    )
-    assert result.failed == 0
 
 
 def test_every_public_name_has_an_example():

@@ -48,7 +48,7 @@ WEIGHTED = {
     "p-list-mle": lambda: losses.ListMLELoss(lambda_weight=losses.PListMLELambdaWeight(12)),
 }
 ALL = {**PLAIN, **WEIGHTED}
-FEW = settings(max_examples=8, deadline=None)
+FEW = settings(max_examples=5, deadline=None)
 
 
 @st.composite

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pathlib
 import resource
 import shutil
 import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -19,8 +21,9 @@ from recs.export import DeltaFolder, saved_model
 from recs.files.workspace import replacing
 from recs.layers import DynamicEmbedding
 from recs.warm_start import to_parquet
-from tests.ops.test_background_save import ON_A_SMALL_DISK, in_a_process
+from tests.ops.test_background_save import ON_A_SMALL_DISK
 
+ROOT = pathlib.Path(__file__).parents[2]
 IDS = np.arange(8)
 
 
@@ -120,8 +123,9 @@ def test_where_the_disk_is_full_the_old_ones_stay_and_nothing_is_left(tmp_path):
     namespaces = ("unshare", "--user", "--map-root-user", "--mount")
     if not shutil.which("unshare") or subprocess.run([*namespaces, "true"], check=False).returncode:
         pytest.skip("a small disk is mounted in namespaces, which this machine does not allow")
-    code = FULL.format(path=str(tmp_path))
-    in_a_process(code, *namespaces, "sh", "-ec", ON_A_SMALL_DISK, "sh", str(tmp_path))
+    mounted = ("sh", "-ec", ON_A_SMALL_DISK, "sh", str(tmp_path))
+    command = [*namespaces, *mounted, sys.executable, "-c", FULL.format(path=str(tmp_path))]
+    subprocess.run(command, check=True, cwd=ROOT)
 
 
 def test_keras_is_asked_where_it_is_its_own_matter(tmp_path):

@@ -92,7 +92,7 @@ def batches(size=64):
 @pytest.mark.parametrize("embeddings", EMBEDDINGS)
 def test_it_learns_which_pairs_are_clicked(embeddings):
     model = made(embeddings)
-    model.fit(batches(), epochs=30, verbose=0)
+    model.fit(batches().repeat(30), verbose=0)
     figures = model.evaluate(batches(), return_dict=True, verbose=0)
     assert figures["auc"] > 0.95
     assert figures["label_mean"] == pytest.approx(CLICKS.mean())
@@ -113,7 +113,7 @@ def test_saved_and_loaded_it_goes_on_where_it_was(embeddings, tmp_path):
 def test_dcn():
     crosses = keras.Sequential([keras.layers.Concatenate(), Cross(projection_dim=4)])
     model = made("collection", feature_interaction=crosses, concat_dense=False)
-    model.fit(batches(), epochs=30, verbose=0)
+    model.fit(batches().repeat(30), verbose=0)
     assert model.evaluate(batches(), return_dict=True, verbose=0)["auc"] > 0.9
 
 
