@@ -58,7 +58,25 @@ def ids_per_row(
     Raises:
         ValueError: the ids have another shape, or are no strings or integers as `id_dtype` says.
     """
-    ids = value_per_row(value, name, where)
+    return checked_ids(value_per_row(value, name, where), name, id_dtype, where, fixed=fixed)
+
+
+def checked_ids(
+    ids: Any, name: str, id_dtype: str, where: str, *, fixed: bool = False
+) -> tf.Tensor | tf.RaggedTensor:
+    """Returns ids of a dtype, whatever their shape; integers of any width are widened.
+
+    Args:
+        ids: A dense or ragged tensor.
+        name: The column, for the message.
+        id_dtype: `"string"` or `"int64"`.
+        where: The layer, for the message.
+        fixed: Whether the layer has no argument `id_dtype`, which the message then leaves out.
+            Defaults to `False`.
+
+    Raises:
+        ValueError: the ids are no strings or integers as `id_dtype` says.
+    """
     if ids.dtype == id_dtype:
         return ids
     if id_dtype == "int64" and ids.dtype.is_integer and ids.dtype != tf.uint64:

@@ -13,7 +13,7 @@ from keras import ops
 from recs.errors import explain
 from recs.layers.dynamic_embedding import DynamicEmbedding
 from recs.layers.found_parts import FoundParts
-from recs.layers.row_shapes import check_same_rows, list_per_row, value_per_row
+from recs.layers.row_shapes import check_same_rows, checked_ids, list_per_row, value_per_row
 from recs.layers.sequence import SequenceEncoder
 
 
@@ -179,9 +179,9 @@ class SequenceTower(FoundParts, keras.layers.Layer):
                 ", ".join(inputs) or "none",
                 "`recs.data.sequences.windows` makes it of interactions.",
             )
+        where = f"SequenceTower '{self.name}'"
         ids = inputs[self.column]
         if not isinstance(ids, tf.RaggedTensor):
-            where = f"SequenceTower '{self.name}'"
             ids = list_per_row(ids, self.column, where)
             name = f"{self.column}_lengths"
             lengths = None
@@ -189,6 +189,8 @@ class SequenceTower(FoundParts, keras.layers.Layer):
                 lengths = tf.cast(value_per_row(inputs[name], name, where), tf.int64)
                 ids, lengths = check_same_rows({self.column: ids, name: lengths}, where).values()
             ids = tf.RaggedTensor.from_tensor(ids, lengths=lengths)
+        fixed = not self._owns_embedding
+        ids = checked_ids(ids, self.column, self.id_dtype, where, fixed=fixed)
         if self.mask_key is not None:
             present = tf.not_equal(ids.flat_values, tf.constant(self.mask_key, ids.dtype))
             ids = tf.ragged.boolean_mask(ids, ids.with_flat_values(present))

@@ -109,3 +109,13 @@ def test_the_census_has_what_it_says():
     assert round(float(test["never_married"].mean()), 2) == 0.33
     other, _ = adult.load(seed=2)
     assert not np.array_equal(other["age"], train["age"])
+
+
+def test_integers_as_categories_are_refused_with_what_to_write(samples):
+    model = made(None)
+    batch = {"kind": tf.constant([1, 2]), "length": tf.constant([1.0, 2.0])}
+    with pytest.raises(
+        ValueError, match=r"Column 'kind' must hold strings\. .*as_string"
+    ) as caught:
+        model(batch)
+    assert "id_dtype" not in str(caught.value)

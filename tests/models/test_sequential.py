@@ -302,3 +302,15 @@ def test_it_plugs_into_a_model_of_ones_own():
     assert history[-1] < 0.5 * history[0]
     # One table, one update a step from both sides.
     assert model.items.table.stats()["step"] == 25 * len(data)
+
+
+@pytest.mark.parametrize("ids", [[[1.5]], [[True]], [[b"a"]]])
+def test_ids_of_another_kind_are_refused_in_the_words_of_the_model(ids):
+    tower = SequenceTower(MeanHistory(), embedding_dim=2, id_dtype="int64")
+    with pytest.raises(ValueError, match=r"must hold integers.*as `id_dtype='int64'`"):
+        tower({"history": tf.constant(ids)})
+    with pytest.raises(ValueError, match="Column 'history' must hold integers"):
+        tower({"history": tf.ragged.constant(ids)})
+    shared = SequenceTower(MeanHistory(), embedding=DynamicEmbedding(2, seed=1))
+    with pytest.raises(ValueError, match=r"must hold integers that fit int64\. Received: dtype"):
+        shared({"history": tf.constant(ids)})
