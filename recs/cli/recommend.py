@@ -26,21 +26,28 @@ def run(arguments: argparse.Namespace) -> None:
     with status("Reading the data"):
         data = experiment.evaluation.select(model, experiment.data.load())
     users = [_id_like(text, data.user) for text in arguments.user]
-    _check_known(users, data)
+    _check_known(users, data, model)
     print(f"{folder.path}/")
     for user in users:
         asked = experiment.evaluation.query(model, [data], np.array([user], data.user.dtype))
         _print_for(model, data, user, asked, arguments.k, arguments.include_seen)
 
 
-def _check_known(users: list[Any], data: Interactions) -> None:
+def _check_known(users: list[Any], data: Interactions, model: Any) -> None:
+    """Raises for users who are not in the data, unless the model has an item bias.
+
+    Features of users are columns of the data, which has none of a new user's.
+    """
+    if getattr(model, "has_item_bias", False) and not model.query_tower.features:
+        return
     known = codes(data.user)[1].tolist()
     unknown = [str(user) for user in users if user not in set(known)]
     if unknown:
-        some = ", ".join(str(one) for one in known[:5])
+        examples = ", ".join(map(str, known[:5]))
         raise UsageError(
             f"--user must be one of the {len(known):,} users of the data. Received: "
-            f"{', '.join(unknown)}. Ids look like {some}."
+            f"{', '.join(unknown)}. Ids look like {examples}. A model with `item_bias` and without "
+            f"features of users gives new users what most like."
         )
 
 
@@ -57,6 +64,8 @@ def _print_for(
     kept = f"{len(seen):,} seen items left out" if seen else "seen items included"
     if k < wanted:
         kept += f"; {k:,} items are left of {len(model.catalogue.ids):,}, fewer than -k {wanted:,}"
+    if not len(own):
+        kept = "not in the data: what most like"
     print(f"\nUser {user} ({kept})")
     for rank, (item, score) in enumerate(zip(answer.ids[0], answer.scores[0], strict=True), 1):
         title = "" if answer.titles is None else answer.titles[0, rank - 1]

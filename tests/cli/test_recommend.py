@@ -63,3 +63,19 @@ def test_more_items_than_there_are(run, capsys):
     shown = capsys.readouterr().out
     left = shown.count("Film ")
     assert f"{left} items are left of 12, fewer than -k 5,000" in shown
+
+
+def test_a_new_user_gets_what_most_like_where_the_model_has_an_item_bias(config, tmp_path, capsys):
+    of_items = {
+        "embedding_dim: 4, id_dtype: int64, item_features: [kind]": "embedding_dim: 4, "
+        "id_dtype: int64, item_features: [kind], item_bias: true"
+    }
+    path = config("int64", **of_items)
+    assert main(["train", path, "--runs", str(tmp_path / "runs"), "--epochs", "1"]) == 0
+    capsys.readouterr()
+    run = str(tmp_path / "runs" / "small" / "1")
+    assert main(["recommend", run, "--user", "99", "--user", "77", "-k", "3"]) == 0
+    shown = capsys.readouterr().out
+    assert "User 99 (not in the data: what most like)" in shown
+    first, second = (part.splitlines()[1:4] for part in shown.split("\nUser ")[1:])
+    assert [line for line in first if "Film " in line] == first == second
