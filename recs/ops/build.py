@@ -31,6 +31,10 @@ ENGINE_FOLDERS = ("optimizers", "scores", "table")
 # -fno-math-errno: lets the compiler use vector square roots.
 ENGINE_FLAGS = ("-O3", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
 BRIDGE_FLAGS = ("-O2", "-fPIC", "-ffp-contract=off")
+# Of sources of the engine, so that several cores compile them.
+UNITS = 4
+# A unit includes sources, whose names without linkage are meant to be.
+UNIT_FLAGS = ("-Wno-subobject-linkage",)
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
 
 
@@ -151,7 +155,8 @@ def _compile_and_link(
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         # The bridge takes longest, so it goes first.
         jobs = [(SOURCES / BRIDGE, [*BRIDGE_FLAGS, *flags])]
-        jobs += [(source, [*ENGINE_FLAGS, *dialect]) for source in engine]
+        units = _units(engine, pathlib.Path(scratch))
+        jobs += [(unit, [*ENGINE_FLAGS, *UNIT_FLAGS, *dialect]) for unit in units]
         objects = [pathlib.Path(scratch) / f"{i}.o" for i in range(len(jobs))]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             commands = [
@@ -162,6 +167,24 @@ def _compile_and_link(
         linked = pathlib.Path(scratch) / LIBRARY
         _run([compiler, "-shared", *map(str, objects), "-o", str(linked), *links])
         return op_cache.keep(linked, folder, compiler)
+
+
+def _units(sources: list[pathlib.Path], folder: pathlib.Path) -> list[pathlib.Path]:
+    """Writes files that include several sources each, so that shared headers are read once.
+
+    A source that sets the processor it is compiled for (`#pragma GCC target`) stays alone.
+    """
+    alone = [source for source in sources if "#pragma GCC target" in source.read_text()]
+    together = sorted(set(sources) - set(alone), key=lambda path: (-path.stat().st_size, path))
+    units: list[pathlib.Path] = []
+    for number in range(min(UNITS, len(together))):
+        unit = folder / f"unit_{number}.cc"
+        lines = [
+            f'#include "{source.relative_to(SOURCES)}"\n' for source in together[number::UNITS]
+        ]
+        unit.write_text("".join(lines))
+        units.append(unit)
+    return units + alone
 
 
 def _run(command: list[str]) -> None:

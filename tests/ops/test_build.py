@@ -59,15 +59,23 @@ def test_all_sources_are_compiled_once_and_linked(compiler, tmp_path):
     assert library.read_text() == "built\n"
     commands = calls(tmp_path)
     engine = [p for part in build.ENGINE_FOLDERS for p in (build.SOURCES / part).glob("*.cc")]
-    for source in [build.SOURCES / build.BRIDGE, *engine]:
-        assert sum(f"-c {source} " in command for command in commands) == 1, source
-    assert len(commands) == len(engine) + 2
+    (tmp_path / "units").mkdir()
+    units = build._units(engine, tmp_path / "units")
+    written = "".join(u.read_text() for u in units if u.parent == tmp_path / "units")
+    for source in engine:
+        included = f'#include "{source.relative_to(build.SOURCES)}"\n'
+        assert written.count(included) + units.count(source) == 1, source
+        assert ("#pragma GCC target" in source.read_text()) == (source in units)
+    compiled = [command for command in commands if " -c " in command]
+    assert sum(f"-c {build.SOURCES / build.BRIDGE} " in command for command in compiled) == 1
+    assert len(compiled) == len(units) + 1
+    assert len(commands) == len(compiled) + 1
     assert commands[-1].startswith("-shared ")
     assert not any("-Werror" in command for command in commands)
     # The engine knows no TensorFlow, so it is compiled without its headers.
-    for source in engine:
-        command = next(c for c in commands if f"-c {source} " in c)
-        assert "tensorflow" not in command.replace(str(build.SOURCES), "")
+    for command in compiled:
+        headers = "tensorflow" in command.replace(str(build.SOURCES), "").replace(build.BRIDGE, "")
+        assert headers == (build.BRIDGE in command)
     assert sorted(p.name for p in library.parent.iterdir()) == [
         op_cache.MANIFEST,
         build.LIBRARY,

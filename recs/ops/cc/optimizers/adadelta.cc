@@ -7,7 +7,7 @@
 namespace recs {
 namespace {
 
-RECS_KERNEL_BODY void StepBody(const float* g, float lr, float rho, float one_minus_rho,
+RECS_KERNEL_BODY void AdadeltaStepBody(const float* g, float lr, float rho, float one_minus_rho,
                                float epsilon, float* __restrict w, float* __restrict a,
                                float* __restrict d, int dim) {
   for (int j = 0; j < dim; ++j) {
@@ -17,12 +17,12 @@ RECS_KERNEL_BODY void StepBody(const float* g, float lr, float rho, float one_mi
     w[j] += lr * x;
   }
 }
-constexpr Kernel<StepBody> Step;
+constexpr Kernel<AdadeltaStepBody> AdadeltaStep;
 
 }  // namespace
 
 void Adadelta::Update(const float* gradient, float* embedding, float* slots, int dim) const {
-  Step(gradient, learning_rate_, rho_, one_minus_rho_, epsilon_, embedding, slots, slots + dim,
+  AdadeltaStep(gradient, learning_rate_, rho_, one_minus_rho_, epsilon_, embedding, slots, slots + dim,
        dim);
 }
 

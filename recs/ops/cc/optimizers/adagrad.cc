@@ -7,19 +7,19 @@
 namespace recs {
 namespace {
 
-RECS_KERNEL_BODY void StepBody(const float* g, float lr, float epsilon, float* w, float* a,
+RECS_KERNEL_BODY void AdagradStepBody(const float* g, float lr, float epsilon, float* w, float* a,
                                int dim) {
   for (int j = 0; j < dim; ++j) {
     a[j] += g[j] * g[j];
     w[j] -= lr * g[j] / std::sqrt(a[j] + epsilon);
   }
 }
-constexpr Kernel<StepBody> Step;
+constexpr Kernel<AdagradStepBody> AdagradStep;
 
 }  // namespace
 
 void Adagrad::Update(const float* gradient, float* embedding, float* slots, int dim) const {
-  Step(gradient, learning_rate_, epsilon_, embedding, slots, dim);
+  AdagradStep(gradient, learning_rate_, epsilon_, embedding, slots, dim);
 }
 
 }  // namespace recs

@@ -8,7 +8,7 @@
 namespace recs {
 namespace {
 
-RECS_KERNEL_BODY void StepBody(const float* g, float lr, float decay, float floor, float epsilon,
+RECS_KERNEL_BODY void AdagradDecayStepBody(const float* g, float lr, float decay, float floor, float epsilon,
                                float* __restrict w, float* __restrict a, int dim) {
   for (int j = 0; j < dim; ++j) {
     const float decayed = decay * a[j];
@@ -16,7 +16,7 @@ RECS_KERNEL_BODY void StepBody(const float* g, float lr, float decay, float floo
     w[j] -= lr * g[j] / std::sqrt(a[j] + epsilon);
   }
 }
-constexpr Kernel<StepBody> Step;
+constexpr Kernel<AdagradDecayStepBody> AdagradDecayStep;
 
 }  // namespace
 
@@ -35,7 +35,7 @@ void AdagradDecay::Update(const float* gradient, float* embedding, float* slots,
   // A step that went back, as when another optimizer of this kind takes over, decays nothing.
   const float decay = before < period_ ? std::pow(decay_rate_, float(period_ - before)) : 1.0f;
   WriteCounter(period_, last);
-  Step(gradient, learning_rate_, decay, initial_accumulator_value_, epsilon_, embedding, slots,
+  AdagradDecayStep(gradient, learning_rate_, decay, initial_accumulator_value_, epsilon_, embedding, slots,
        dim);
 }
 

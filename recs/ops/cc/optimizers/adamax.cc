@@ -7,7 +7,7 @@
 namespace recs {
 namespace {
 
-RECS_KERNEL_BODY void StepBody(const float* g, float one_minus_beta_1, float beta_2, float lr,
+RECS_KERNEL_BODY void AdamaxStepBody(const float* g, float one_minus_beta_1, float beta_2, float lr,
                                float correction, float epsilon, float* __restrict w,
                                float* __restrict m, float* __restrict u, int dim) {
   for (int j = 0; j < dim; ++j) {
@@ -18,7 +18,7 @@ RECS_KERNEL_BODY void StepBody(const float* g, float one_minus_beta_1, float bet
     w[j] -= lr * m[j] / (correction * (u[j] + epsilon));
   }
 }
-constexpr Kernel<StepBody> Step;
+constexpr Kernel<AdamaxStepBody> AdamaxStep;
 
 }  // namespace
 
@@ -30,7 +30,7 @@ Adamax::Adamax(const OptimizerSpec& spec)
       correction_(1.0f - std::pow(spec.parameters[0], static_cast<float>(spec.step + 1))) {}
 
 void Adamax::Update(const float* gradient, float* embedding, float* slots, int dim) const {
-  Step(gradient, one_minus_beta_1_, beta_2_, learning_rate_, correction_, epsilon_, embedding,
+  AdamaxStep(gradient, one_minus_beta_1_, beta_2_, learning_rate_, correction_, epsilon_, embedding,
        slots, slots + dim, dim);
 }
 

@@ -7,7 +7,7 @@
 namespace recs {
 namespace {
 
-RECS_KERNEL_BODY void StepBody(const float* g, float one_minus_beta_1, float one_minus_beta_2,
+RECS_KERNEL_BODY void AmsgradStepBody(const float* g, float one_minus_beta_1, float one_minus_beta_2,
                                float alpha, float epsilon, float* __restrict w, float* __restrict m,
                                float* __restrict v, float* __restrict h, int dim) {
   for (int j = 0; j < dim; ++j) {
@@ -17,12 +17,12 @@ RECS_KERNEL_BODY void StepBody(const float* g, float one_minus_beta_1, float one
     w[j] -= m[j] * alpha / (std::sqrt(h[j]) + epsilon);
   }
 }
-constexpr Kernel<StepBody> Step;
+constexpr Kernel<AmsgradStepBody> AmsgradStep;
 
 }  // namespace
 
 void Amsgrad::Update(const float* gradient, float* embedding, float* slots, int dim) const {
-  Step(gradient, one_minus_beta_1_, one_minus_beta_2_, alpha_, epsilon_, embedding, slots,
+  AmsgradStep(gradient, one_minus_beta_1_, one_minus_beta_2_, alpha_, epsilon_, embedding, slots,
        slots + dim, slots + 2 * dim, dim);
 }
 

@@ -5,7 +5,7 @@
 namespace recs {
 namespace {
 
-RECS_KERNEL_BODY void StepBody(const float* g, float lr, float beta_1, float one_minus_beta_1,
+RECS_KERNEL_BODY void LionStepBody(const float* g, float lr, float beta_1, float one_minus_beta_1,
                                float beta_2, float one_minus_beta_2, float* __restrict w,
                                float* __restrict m, int dim) {
   for (int j = 0; j < dim; ++j) {
@@ -16,12 +16,12 @@ RECS_KERNEL_BODY void StepBody(const float* g, float lr, float beta_1, float one
     m[j] = m[j] * beta_2 + g[j] * one_minus_beta_2;
   }
 }
-constexpr Kernel<StepBody> Step;
+constexpr Kernel<LionStepBody> LionStep;
 
 }  // namespace
 
 void Lion::Update(const float* gradient, float* embedding, float* slots, int dim) const {
-  Step(gradient, learning_rate_, beta_1_, 1.0f - beta_1_, beta_2_, 1.0f - beta_2_, embedding,
+  LionStep(gradient, learning_rate_, beta_1_, 1.0f - beta_1_, beta_2_, 1.0f - beta_2_, embedding,
        slots, dim);
 }
 

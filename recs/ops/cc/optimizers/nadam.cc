@@ -25,7 +25,7 @@ double ProductTo(double beta_1, int64_t t) {
   return product * std::pow(beta_1, static_cast<double>(t - varying));
 }
 
-RECS_KERNEL_BODY void StepBody(const float* g, float one_minus_beta_1, float one_minus_beta_2,
+RECS_KERNEL_BODY void NadamStepBody(const float* g, float one_minus_beta_1, float one_minus_beta_2,
                                float of_moment, float of_gradient, float correction, float lr,
                                float epsilon, float* __restrict w, float* __restrict m,
                                float* __restrict v, int dim) {
@@ -36,7 +36,7 @@ RECS_KERNEL_BODY void StepBody(const float* g, float one_minus_beta_1, float one
     w[j] -= ahead * lr / (std::sqrt(v[j] / correction) + epsilon);
   }
 }
-constexpr Kernel<StepBody> Step;
+constexpr Kernel<NadamStepBody> NadamStep;
 
 }  // namespace
 
@@ -55,7 +55,7 @@ Nadam::Nadam(const OptimizerSpec& spec)
 }
 
 void Nadam::Update(const float* gradient, float* embedding, float* slots, int dim) const {
-  Step(gradient, one_minus_beta_1_, one_minus_beta_2_, of_moment_, of_gradient_, correction_,
+  NadamStep(gradient, one_minus_beta_1_, one_minus_beta_2_, of_moment_, of_gradient_, correction_,
        learning_rate_, epsilon_, embedding, slots, slots + dim, dim);
 }
 

@@ -7,16 +7,16 @@
 namespace recs {
 namespace {
 
-RECS_KERNEL_BODY void PlainBody(const float* g, RmspropConstants c, float* __restrict w,
+RECS_KERNEL_BODY void RmspropPlainBody(const float* g, RmspropConstants c, float* __restrict w,
                                 float* __restrict v, int dim) {
   for (int j = 0; j < dim; ++j) {
     v[j] = c.rho * v[j] + c.one_minus_rho * (g[j] * g[j]);
     w[j] -= c.lr * g[j] / std::sqrt(v[j] + c.epsilon);
   }
 }
-constexpr Kernel<PlainBody> Plain;
+constexpr Kernel<RmspropPlainBody> RmspropPlain;
 
-RECS_KERNEL_BODY void MomentumBody(const float* g, RmspropConstants c, float* __restrict w,
+RECS_KERNEL_BODY void RmspropMomentumBody(const float* g, RmspropConstants c, float* __restrict w,
                                    float* __restrict v, float* __restrict m, int dim) {
   for (int j = 0; j < dim; ++j) {
     v[j] = c.rho * v[j] + c.one_minus_rho * (g[j] * g[j]);
@@ -24,7 +24,7 @@ RECS_KERNEL_BODY void MomentumBody(const float* g, RmspropConstants c, float* __
     w[j] -= m[j];
   }
 }
-constexpr Kernel<MomentumBody> Momentum;
+constexpr Kernel<RmspropMomentumBody> RmspropMomentum;
 
 RECS_KERNEL_BODY void CenteredBody(const float* g, RmspropConstants c, float* __restrict w,
                                    float* __restrict v, float* __restrict a, int dim) {
@@ -52,9 +52,9 @@ constexpr Kernel<CenteredMomentumBody> CenteredMomentum;
 
 void Rmsprop::Update(const float* gradient, float* embedding, float* slots, int dim) const {
   if (constants_.momentum > 0.0f) {
-    Momentum(gradient, constants_, embedding, slots, slots + dim, dim);
+    RmspropMomentum(gradient, constants_, embedding, slots, slots + dim, dim);
   } else {
-    Plain(gradient, constants_, embedding, slots, dim);
+    RmspropPlain(gradient, constants_, embedding, slots, dim);
   }
 }
 

@@ -5,19 +5,19 @@
 namespace recs {
 namespace {
 
-RECS_KERNEL_BODY void PlainBody(const float* g, float lr, float* w, int dim) {
+RECS_KERNEL_BODY void SgdPlainBody(const float* g, float lr, float* w, int dim) {
   for (int j = 0; j < dim; ++j) w[j] -= lr * g[j];
 }
-constexpr Kernel<PlainBody> Plain;
+constexpr Kernel<SgdPlainBody> SgdPlain;
 
-RECS_KERNEL_BODY void MomentumBody(const float* g, float lr, float momentum, float* w, float* m,
+RECS_KERNEL_BODY void SgdMomentumBody(const float* g, float lr, float momentum, float* w, float* m,
                                    int dim) {
   for (int j = 0; j < dim; ++j) {
     m[j] = momentum * m[j] - lr * g[j];
     w[j] += m[j];
   }
 }
-constexpr Kernel<MomentumBody> Momentum;
+constexpr Kernel<SgdMomentumBody> SgdMomentum;
 
 RECS_KERNEL_BODY void NesterovBody(const float* g, float lr, float momentum, float* w, float* m,
                                    int dim) {
@@ -33,11 +33,11 @@ constexpr Kernel<NesterovBody> Nesterov;
 
 void Sgd::Update(const float* gradient, float* embedding, float* slots, int dim) const {
   if (momentum_ == 0.0f) {
-    Plain(gradient, learning_rate_, embedding, dim);
+    SgdPlain(gradient, learning_rate_, embedding, dim);
   } else if (nesterov_) {
     Nesterov(gradient, learning_rate_, momentum_, embedding, slots, dim);
   } else {
-    Momentum(gradient, learning_rate_, momentum_, embedding, slots, dim);
+    SgdMomentum(gradient, learning_rate_, momentum_, embedding, slots, dim);
   }
 }
 

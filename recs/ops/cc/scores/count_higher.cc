@@ -47,8 +47,8 @@ float RoundedDown(double value) {
 float RoundedUp(double value) { return -RoundedDown(-value); }
 
 // What one thread needs for a block of rows.
-struct Block {
-  explicit Block(const CountProblem& problem)
+struct CountedBlock {
+  explicit CountedBlock(const CountProblem& problem)
       : width(RoundUp(std::max<int64_t>(problem.dim, 1), kDimGroup)),
         queries(kRows * width),
         norms(kRows),
@@ -89,7 +89,7 @@ void Pack(const CountProblem& problem, Executor& executor, Tiles* tiles) {
 }
 
 void Bound(const CountProblem& problem, int64_t first, int64_t count, double longest,
-           Block* block) {
+           CountedBlock* block) {
   // Numbers too small for float32 may be taken for zero.
   const double tiny = static_cast<double>(problem.dim) * 0x1p-125;
   for (int64_t i = 0; i < count * problem.limits_of_row; ++i) {
@@ -116,7 +116,7 @@ int64_t AtMostBetween(const CountProblem& problem, const float* query, const flo
 }
 
 void TakeAtMost(const CountProblem& problem, const TileKernels& kernels, const Tiles& tiles,
-                int64_t first, Block& block, int64_t* counts) {
+                int64_t first, CountedBlock& block, int64_t* counts) {
   const int64_t count = std::min(kRows, problem.rows - first);
   const int64_t rows = RoundUp(count, kRowGroup), each = problem.limits_of_row;
   for (int64_t r = 0; r < count; ++r) {
@@ -164,7 +164,7 @@ void CountHigher(const CountProblem& problem, const TileKernels& kernels, Execut
     Pack(problem, executor, &tiles);
     const int64_t cost = kRows * tiles.count * kTile * problem.dim / 16;
     ParallelForOrThrow(executor, blocks, cost, [&](int64_t begin, int64_t end) {
-      Block block(problem);
+      CountedBlock block(problem);
       for (int64_t b = begin; b < end; ++b) {
         TakeAtMost(problem, kernels, tiles, b * kRows, block, counts);
       }

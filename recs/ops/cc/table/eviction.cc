@@ -7,7 +7,7 @@
 namespace recs {
 namespace {
 
-Status Wrong(const char* what, const std::string& received) {
+Status Negative(const char* what, const std::string& received) {
   return InvalidArgument(std::string(what) + " must not be negative. Received: " + received +
                          " (in the eviction policy of a table).");
 }
@@ -30,10 +30,10 @@ Status CheckEviction(const EvictionOptions& options) {
                  {"`max_rows`", options.max_rows},
                  {"`max_bytes`", options.max_bytes}};
   for (const auto& number : numbers) {
-    if (number.value < 0) return Wrong(number.name, std::to_string(number.value));
+    if (number.value < 0) return Negative(number.name, std::to_string(number.value));
   }
   if (!(options.minimum_norm >= 0.0f) || std::isinf(options.minimum_norm)) {
-    return Wrong("`minimum_norm`", std::to_string(options.minimum_norm));
+    return Negative("`minimum_norm`", std::to_string(options.minimum_norm));
   }
   return {};
 }

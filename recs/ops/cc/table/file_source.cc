@@ -15,9 +15,9 @@
 namespace recs {
 namespace {
 
-constexpr size_t kAhead = 32;  // blocks
-constexpr size_t kMostAhead = kAhead * 2 * kBlockBytes;  // bytes of them, but for the last
-constexpr uint64_t kPiece = uint64_t{16} << 20;  // bytes that a length is believed for at a time
+constexpr size_t kBlocksAhead = 32;  // blocks
+constexpr size_t kMostAhead = kBlocksAhead * 2 * kBlockBytes;  // bytes of them, but for the last
+constexpr uint64_t kBelievedBytes = uint64_t{16} << 20;  // bytes that a length is believed for at a time
 
 }  // namespace
 
@@ -83,7 +83,7 @@ Status FileSource::ReadBlock(std::string* block, bool* end) {
   if (size > left_) return Cut();
   // A file with holes is as long as it likes. What a block is says its first bytes.
   if (size > kMostBlockBytes) return Foreign(size);
-  block->resize(std::min(size, kPiece));
+  block->resize(std::min(size, kBelievedBytes));
   if (!ReadAll(block->data(), block->size())) return Cut();
   if (size > kBlockBytes) {
     uint32_t kind = 0;
@@ -91,7 +91,7 @@ Status FileSource::ReadBlock(std::string* block, bool* end) {
     if (kind <= kHeaderBlock || kind >= kManifestBlock) return Foreign(size);
   }
   for (size_t at = block->size(); at < size; at = block->size()) {
-    block->resize(std::min<uint64_t>(size, at + kPiece));
+    block->resize(std::min<uint64_t>(size, at + kBelievedBytes));
     if (!ReadAll(block->data() + at, block->size() - at)) return Cut();
   }
   return {};
@@ -101,7 +101,7 @@ void FileSource::ReadAhead() {
   std::unique_lock<std::mutex> lock(mutex_);
   while (!ended_) {
     changed_.wait(lock, [this] {
-      return stopped_ || (queue_.size() < kAhead && queued_bytes_ < kMostAhead);
+      return stopped_ || (queue_.size() < kBlocksAhead && queued_bytes_ < kMostAhead);
     });
     if (stopped_) return;
     std::string block;
@@ -152,7 +152,7 @@ Status FileSource::Next(std::string* storage, std::string_view* block, bool* end
     if (out_of_memory_) throw std::bad_alloc();
     return status_;
   }
-  if (spare_.size() < kAhead && storage->capacity() >= kBlockBytes) {
+  if (spare_.size() < kBlocksAhead && storage->capacity() >= kBlockBytes) {
     spare_.push_back(std::move(*storage));
   }
   *storage = std::move(queue_.front());

@@ -38,7 +38,7 @@ RECS_KERNEL_BODY void FillEach(uint64_t stream, float* row, int dim, Draw draw) 
   }
 }
 
-RECS_KERNEL_BODY int32_t BitsOf(float value) {
+RECS_KERNEL_BODY int32_t SignedBitsOf(float value) {
   int32_t bits;
   std::memcpy(&bits, &value, sizeof(bits));
   return bits;
@@ -52,7 +52,7 @@ RECS_KERNEL_BODY float FloatOf(int32_t bits) {
 // -2 log(k / 2^31) for 0 < k < 2^31, which is rounded to 24 bits: k = 2^e (1 + t), with t from
 // -1/4 up to 1/2, and log(1 + t) = t + t^2 P(t).
 RECS_KERNEL_BODY float SquaredRadius(int32_t k) {
-  const int32_t bits = BitsOf(static_cast<float>(k));
+  const int32_t bits = SignedBitsOf(static_cast<float>(k));
   const int32_t e = (bits - 0x3f400000) >> 23;
   const float t = FloatOf(bits - (e << 23)) - 1.0f;
   float p = -0.0647063777f;

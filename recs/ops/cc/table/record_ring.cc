@@ -13,9 +13,9 @@
 namespace recs {
 namespace {
 
-constexpr int64_t kBlock = 64;   // keys whose cache misses overlap
-constexpr int64_t kChunk = 512;  // keys read under one taking of the shards' locks
-constexpr int64_t kAhead = 4;    // records that are asked for before they are written to
+constexpr int64_t kKeysAtOnce = 64;   // keys whose cache misses overlap
+constexpr int64_t kKeysPerTurn = 512;  // keys read under one taking of the shards' locks
+constexpr int64_t kRecordsAhead = 4;    // records that are asked for before they are written to
 
 // One key's ring, in the bytes of its row.
 class Ring {
@@ -140,8 +140,8 @@ void RecordRings<K>::Append(Table<K>& table, const K* keys, const bool* mask, in
       Shard& shard = *table.shards_[s];
       std::unique_lock<RwLock> shard_lock(shard.mutex);
       for (int64_t u = unique.shard_begin[s]; u < unique.shard_begin[s + 1]; ++u) {
-        if (u + kAhead < unique.shard_begin[s + 1]) {
-          char* next = shard.Resolve(handles[u + kAhead]);
+        if (u + kRecordsAhead < unique.shard_begin[s + 1]) {
+          char* next = shard.Resolve(handles[u + kRecordsAhead]);
           if (next != nullptr) Ring(RowLayout::embedding(next), shape).Prefetch();
         }
         push(shard, u);
@@ -158,14 +158,14 @@ void RecordRings<K>::Recent(const Table<K>& table, const K* keys, const bool* ma
                             const RecentBatch& batch, Executor& executor) {
   const RingShape shape = RingShape::Of(table.options_.initializer);
   const int64_t floats = shape.capacity * shape.width;
-  const int64_t chunks = (n + kChunk - 1) / kChunk;
-  executor.ParallelFor(chunks, kChunk * (150 + shape.words()), [&](int64_t first, int64_t last) {
-    const char* records[kBlock];
+  const int64_t chunks = (n + kKeysPerTurn - 1) / kKeysPerTurn;
+  executor.ParallelFor(chunks, kKeysPerTurn * (150 + shape.words()), [&](int64_t first, int64_t last) {
+    const char* records[kKeysAtOnce];
     for (int64_t c = first; c < last; ++c) {
       const TableReader<K> reader(table.shards_, table.embedding_layout_);
-      const int64_t end = std::min(n, (c + 1) * kChunk);
-      for (int64_t at = c * kChunk; at < end; at += kBlock) {
-        const int64_t count = std::min(kBlock, end - at);
+      const int64_t end = std::min(n, (c + 1) * kKeysPerTurn);
+      for (int64_t at = c * kKeysPerTurn; at < end; at += kKeysAtOnce) {
+        const int64_t count = std::min(kKeysAtOnce, end - at);
         reader.Locate(keys + at, count, records);
         for (int64_t i = 0; i < count; ++i) {
           const int64_t p = at + i;

@@ -12,7 +12,7 @@ namespace recs {
 namespace {
 
 // Copied under one taking of a shard's lock.
-constexpr size_t kPiece = size_t{256} << 10;
+constexpr size_t kScannedBytes = size_t{256} << 10;
 // Of copies that writers keep: this part of the table's bytes, and no less than some batches.
 constexpr size_t kKeptShare = 32;
 constexpr size_t kLeastKept = size_t{16} << 20;
@@ -229,7 +229,7 @@ Status Scan<K>::WriteParts(const Parts& parts) {
       bool more = true;
       while (more && block.size() < kBlockBytes) {
         std::shared_lock<RwLock> lock(shard.mutex);
-        more = parts[s]->Advance(std::min(kBlockBytes, block.size() + kPiece), block);
+        more = parts[s]->Advance(std::min(kBlockBytes, block.size() + kScannedBytes), block);
       }
       if (more) {
         still_open.push_back(s);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kBatch = 32;       // blocks that are parsed and inserted together
 constexpr size_t kBatchBytes = kBatch * 2 * kBlockBytes;  // and of how many bytes, but for the last
-constexpr uint32_t kAhead = 8;      // records whose cache misses overlap
+constexpr uint32_t kRowsAhead = 8;      // records whose cache misses overlap
 
 const char* Name(KeyType type) { return type == KeyType::kInt64 ? "int64" : "string"; }
 
@@ -218,7 +218,7 @@ bool SnapshotLoader<K>::Insert(int s) {
     const Block& block = blocks_[b];
     const uint32_t end = block.begin[s + 1];
     for (uint32_t i = block.begin[s]; i < end; ++i) {
-      if (i + kAhead < end) shard.index.Prefetch(TagOf(block.entries[i + kAhead].hash));
+      if (i + kRowsAhead < end) shard.index.Prefetch(TagOf(block.entries[i + kRowsAhead].hash));
       const Entry& entry = block.entries[i];
       if (fresh.FindIn(shard, entry.key, entry.hash) != HashIndex::kNone) return false;
       char* record = shard.arena.at(fresh.InsertInto(shard, entry.key, entry.hash));

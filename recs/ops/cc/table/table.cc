@@ -13,8 +13,6 @@
 namespace recs {
 namespace {
 
-constexpr int64_t kBlock = 64;    // keys whose cache misses overlap
-constexpr int64_t kChunk = 2048;  // keys read under one taking of the shards' locks
 constexpr size_t kLoggedRemovals = (size_t{1} << 20) / kShards;  // of a shard, or one a row
 
 }  // namespace
@@ -42,17 +40,17 @@ template <class K>
 void Table<K>::Find(const K* keys, const bool* mask, int64_t n, float* output, bool* found,
                     Executor& executor) const {
   const int dim = options_.dim;
-  const int64_t chunks = (n + kChunk - 1) / kChunk;
-  ParallelForOrThrow(executor, chunks, kChunk * (150 + dim), [&](int64_t first, int64_t last) {
-    const char* records[kBlock];
+  const int64_t chunks = (n + kReadKeysPerTurn - 1) / kReadKeysPerTurn;
+  ParallelForOrThrow(executor, chunks, kReadKeysPerTurn * (150 + dim), [&](int64_t first, int64_t last) {
+    const char* records[kReadKeysAtOnce];
     std::vector<float> unknown(dim);
     for (int64_t c = first; c < last; ++c) {
       const TableReader<K> reader(shards_, embedding_layout_);
       DefaultRowLocked(unknown.data());
-      const int64_t end = std::min(n, (c + 1) * kChunk);
+      const int64_t end = std::min(n, (c + 1) * kReadKeysPerTurn);
       int64_t present = 0, hits = 0;
-      for (int64_t at = c * kChunk; at < end; at += kBlock) {
-        const int64_t count = std::min(kBlock, end - at);
+      for (int64_t at = c * kReadKeysPerTurn; at < end; at += kReadKeysAtOnce) {
+        const int64_t count = std::min(kReadKeysAtOnce, end - at);
         reader.Locate(keys + at, count, records);
         for (int64_t i = 0; i < count; ++i) {
           float* out = output + (at + i) * dim;
@@ -79,10 +77,10 @@ void Table<K>::FindCombined(const K* keys, const bool* mask, const Segments& bat
                             Executor& executor) const {
   const int dim = options_.dim;
   const int64_t per_segment = batch.positions / std::max<int64_t>(batch.segments, 1) + 1;
-  const int64_t per_chunk = std::max<int64_t>(1, kChunk / per_segment);
+  const int64_t per_chunk = std::max<int64_t>(1, kReadKeysPerTurn / per_segment);
   const int64_t chunks = (batch.segments + per_chunk - 1) / per_chunk;
   const auto counts = [mask](int64_t p) { return mask == nullptr || mask[p]; };
-  ParallelForOrThrow(executor, chunks, kChunk * (150 + dim), [&](int64_t first, int64_t last) {
+  ParallelForOrThrow(executor, chunks, kReadKeysPerTurn * (150 + dim), [&](int64_t first, int64_t last) {
     std::vector<const char*> records;
     std::vector<float> scratch(dim), unknown(dim);
     for (int64_t c = first; c < last; ++c) {
@@ -93,8 +91,8 @@ void Table<K>::FindCombined(const K* keys, const bool* mask, const Segments& bat
       records.resize(to - from);
       const TableReader<K> reader(shards_, embedding_layout_);
       DefaultRowLocked(unknown.data());
-      for (int64_t at = from; at < to; at += kBlock) {
-        reader.Locate(keys + at, std::min(kBlock, to - at), records.data() + (at - from));
+      for (int64_t at = from; at < to; at += kReadKeysAtOnce) {
+        reader.Locate(keys + at, std::min(kReadKeysAtOnce, to - at), records.data() + (at - from));
       }
       std::fill(output + begin * dim, output + end * dim, 0.0f);
       int64_t present = 0, hits = 0;
@@ -156,8 +154,8 @@ void Table<K>::FindOrInsertInto(Shard& shard, int s, const K* keys, const Unique
   int64_t lookups = 0, hits = 0;
   RowWriter writer(embedding_layout_);
   if (options_.eviction.bounded() && !exact_) Touch(shard, s, keys, unique);
-  for (int64_t at = unique.shard_begin[s]; at < end; at += kBlock) {
-    const int64_t count = std::min(kBlock, end - at);
+  for (int64_t at = unique.shard_begin[s]; at < end; at += kReadKeysAtOnce) {
+    const int64_t count = std::min(kReadKeysAtOnce, end - at);
     for (int64_t i = 0; i < count; ++i) shard.index.Prefetch(TagOf(unique.hashes[at + i]));
     for (int64_t i = 0; i < count; ++i) {
       const uint32_t candidate = shard.index.FirstCandidate(TagOf(unique.hashes[at + i]));

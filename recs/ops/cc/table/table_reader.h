@@ -12,6 +12,9 @@
 
 namespace recs {
 
+inline constexpr int64_t kReadKeysAtOnce = 64;      // keys whose cache misses overlap
+inline constexpr int64_t kReadKeysPerTurn = 2048;   // keys read under one taking of the locks
+
 template <class K>
 class TableReader {
  public:
@@ -25,11 +28,11 @@ class TableReader {
   TableReader(const TableReader&) = delete;
   TableReader& operator=(const TableReader&) = delete;
 
-  // The records of up to 64 keys, null where a key is unknown. Several passes, so that the misses of
+  // The records of up to kReadKeysAtOnce keys, null where a key is unknown. Several passes, so that the misses of
   // the index, and then of the records, are under way together.
   void Locate(const K* keys, int64_t count, const char** records) const {
-    uint64_t hashes[64];
-    uint32_t numbers[64];
+    uint64_t hashes[kReadKeysAtOnce];
+    uint32_t numbers[kReadKeysAtOnce];
     for (int64_t i = 0; i < count; ++i) {
       hashes[i] = HashKey(keys[i]);
       shards_[ShardOf(hashes[i])]->index.Prefetch(TagOf(hashes[i]));

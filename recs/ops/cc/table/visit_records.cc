@@ -7,21 +7,14 @@
 #include "table/table_reader.h"
 
 namespace recs {
-namespace {
-
-constexpr int64_t kBlock = 64;    // keys whose cache misses overlap
-constexpr int64_t kChunk = 2048;  // keys read under one taking of the shards' locks
-
-}  // namespace
-
 template <class K>
 void Table<K>::Metadata(const K* keys, int64_t n, RowMetadata* metadata) const {
-  const char* records[kBlock];
-  for (int64_t begin = 0; begin < n; begin += kChunk) {
+  const char* records[kReadKeysAtOnce];
+  for (int64_t begin = 0; begin < n; begin += kReadKeysPerTurn) {
     const TableReader<K> reader(shards_, embedding_layout_);
-    const int64_t end = std::min(n, begin + kChunk);
-    for (int64_t at = begin; at < end; at += kBlock) {
-      const int64_t count = std::min(kBlock, end - at);
+    const int64_t end = std::min(n, begin + kReadKeysPerTurn);
+    for (int64_t at = begin; at < end; at += kReadKeysAtOnce) {
+      const int64_t count = std::min(kReadKeysAtOnce, end - at);
       reader.Locate(keys + at, count, records);
       for (int64_t i = 0; i < count; ++i) {
         metadata[at + i] = records[i] == nullptr ? RowMetadata() : RowLayout::metadata(records[i]);
