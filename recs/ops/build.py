@@ -31,6 +31,7 @@ ENGINE_FOLDERS = ("optimizers", "scores", "table")
 # -fno-math-errno: lets the compiler use vector square roots.
 ENGINE_FLAGS = ("-O3", "-fPIC", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
 BRIDGE_FLAGS = ("-O2", "-fPIC", "-ffp-contract=off")
+SCRATCH = ".build_"
 # Of sources of the engine, so that several cores compile them.
 UNITS = 4
 # A unit includes sources, whose names without linkage are meant to be.
@@ -152,7 +153,10 @@ def _compile_and_link(
     # Headers come with the C++ dialect TensorFlow was built with; the engine needs only that.
     dialect = [f for f in flags if f.startswith(("-std", "--std", "-D_GLIBCXX"))]
     engine = [p for folder in ENGINE_FOLDERS for p in sorted((SOURCES / folder).glob("*.cc"))]
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+    # Builds that were killed left theirs; the lock on the folder says that none is under way.
+    for left in folder.glob(f"{SCRATCH}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=SCRATCH) as scratch:
         # The bridge takes longest, so it goes first.
         jobs = [(SOURCES / BRIDGE, [*BRIDGE_FLAGS, *flags])]
         units = _units(engine, pathlib.Path(scratch))

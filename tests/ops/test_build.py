@@ -169,6 +169,15 @@ def test_two_processes_that_ask_at_once_build_once(compiler, tmp_path):
     assert sum(command.startswith("-shared") for command in calls(tmp_path)) == 1
 
 
+def test_what_a_killed_build_left_is_removed_by_the_next(quick, tmp_path):
+    library = build.library_path()
+    left = library.parent / f"{build.SCRATCH}of_a_killed_process"
+    left.mkdir(parents=True)
+    (left / "0.o").write_text("half")
+    assert build.build() == library
+    assert not left.exists()
+
+
 def test_the_cache_folder(monkeypatch, tmp_path):
     monkeypatch.delenv("RECS_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
