@@ -159,7 +159,7 @@ def _compile_and_link(
     with tempfile.TemporaryDirectory(dir=folder, prefix=SCRATCH) as scratch:
         # The bridge takes longest, so it goes first.
         jobs = [(SOURCES / BRIDGE, [*BRIDGE_FLAGS, *flags])]
-        units = _units(engine, pathlib.Path(scratch))
+        units = engine_units(engine, pathlib.Path(scratch))
         jobs += [(unit, [*ENGINE_FLAGS, *UNIT_FLAGS, *dialect]) for unit in units]
         objects = [pathlib.Path(scratch) / f"{i}.o" for i in range(len(jobs))]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -173,7 +173,7 @@ def _compile_and_link(
         return op_cache.keep(linked, folder, compiler)
 
 
-def _units(sources: list[pathlib.Path], folder: pathlib.Path) -> list[pathlib.Path]:
+def engine_units(sources: list[pathlib.Path], folder: pathlib.Path) -> list[pathlib.Path]:
     """Writes files that include several sources each, so that shared headers are read once.
 
     A source that sets the processor it is compiled for (`#pragma GCC target`) stays alone.

@@ -60,7 +60,7 @@ def test_all_sources_are_compiled_once_and_linked(compiler, tmp_path):
     commands = calls(tmp_path)
     engine = [p for part in build.ENGINE_FOLDERS for p in (build.SOURCES / part).glob("*.cc")]
     (tmp_path / "units").mkdir()
-    units = build._units(engine, tmp_path / "units")
+    units = build.engine_units(engine, tmp_path / "units")
     written = "".join(u.read_text() for u in units if u.parent == tmp_path / "units")
     for source in engine:
         included = f'#include "{source.relative_to(build.SOURCES)}"\n'
