@@ -51,6 +51,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.slow)
 
 
+def pytest_collection_finish() -> None:
+    """Takes modules and tests, which stay to the end, out of garbage collections."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _graphs_end_with_their_file():
     """Frees the graphs of a file's tests.
@@ -64,8 +70,7 @@ def _graphs_end_with_their_file():
     yield
     for name in set(gradients) - before:
         del gradients[name]
-    keras.backend.clear_session()
-    gc.collect()
+    keras.backend.clear_session()  # which collects garbage
 
 
 @pytest.fixture
