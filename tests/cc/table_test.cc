@@ -188,5 +188,19 @@ TEST(TheClipOfTheNormTakesAllRowsTogether) {
   CHECK_NEAR(before.at(2)[1] - FindRow<int64_t>(table, 2)[1], 2.0, 1e-6);
 }
 
+// A sanitizer refuses a copy from null even of no bytes, and an empty view's data is null.
+TEST(NothingToCopyIsNoCopyFromNull) {
+  const std::string_view empty;
+  CHECK(empty.data() == nullptr);
+  CHECK_EQ(Checksum(nullptr, 0), Checksum("", 0));
+  CHECK_EQ(HashKey(empty), HashKey(std::string_view("")));
+  Table<std::string_view> table(Options(2));
+  const float row[] = {1.0f, 2.0f};
+  InlineExecutor executor;
+  table.Upsert(&empty, row, 1, executor);
+  CHECK(FindRow<std::string_view>(table, "") == std::vector<float>({1.0f, 2.0f}));
+  CHECK(BlockReader().GetBytes(nullptr, 0));
+}
+
 }  // namespace
 }  // namespace recs::testing

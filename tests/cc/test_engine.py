@@ -182,9 +182,12 @@ def test_libfuzzer_finds_nothing_in_files(tmp_path):
         [clang, *flags, "-std=c++17", f"-I{build.SOURCES}", f"-I{HERE}", *engine,
          str(HERE / "fuzz_table_file.cc"), "-pthread", "-o", program], check=True,
     )  # fmt: skip
-    limits = ["-max_total_time=60", "-max_len=8192", "-rss_limit_mb=4096"]
-    found = [str(tmp_path), str(HERE / "corpus" / "table_file")]
-    subprocess.run([program, *limits, *found], check=True, cwd=tmp_path)
+    # The same inputs in every run. Remove the seed and the limit to look for new ones.
+    limits = ["-seed=1", "-runs=20000", "-max_len=8192", "-rss_limit_mb=4096"]
+    new_inputs = tmp_path / "new_inputs"
+    new_inputs.mkdir()
+    corpus = [str(new_inputs), str(HERE / "corpus" / "table_file")]
+    subprocess.run([program, *limits, *corpus], check=True, cwd=tmp_path)
 
 
 def test_operations_can_be_replayed_from_a_file(builder, tmp_path):

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "table/checksum.h"
+#include "table/copy_bytes.h"
 
 namespace recs {
 
@@ -69,7 +70,7 @@ class BlockReader {
   }
   bool GetBytes(void* data, size_t size) {
     if (rest_.size() < size) return false;
-    std::memcpy(data, rest_.data(), size);
+    CopyBytes(data, rest_.data(), size);
     rest_.remove_prefix(size);
     return true;
   }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "table/copy_bytes.h"
 #include "table/hash.h"
 
 namespace recs {
@@ -35,7 +36,7 @@ inline uint64_t Checksum(const char* data, size_t size) {
     state = Mix(state ^ word);
   }
   uint64_t tail = 0;
-  std::memcpy(&tail, data, size);
+  CopyBytes(&tail, data, size);
   return Mix(state ^ tail ^ 0x2545f4914f6cdd1dULL);
 }
 

@@ -7,6 +7,7 @@
 #include <new>
 #include <string_view>
 
+#include "table/copy_bytes.h"
 #include "table/hash.h"
 #include "table/shard.h"
 
@@ -99,7 +100,7 @@ bool CountingBloom<K>::PutItem(uint32_t item, int shard, BlockWriter& block) con
 template <class K>
 void CountingBloom<K>::RestoreCounters(uint64_t first, uint64_t count, const char* counters) {
   const uint64_t width = wide_ ? 2 : 1;
-  std::memcpy(counters_.get() + first * width, counters, count * width);
+  CopyBytes(counters_.get() + first * width, counters, count * width);
   counted_ = true;
 }
 

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "table/copy_bytes.h"
+
 namespace recs {
 
 // A bijection of 64-bit words in which every input bit reaches every output bit.
@@ -35,7 +37,7 @@ inline uint64_t HashBytes(const char* data, size_t size, uint64_t seed = 0) {
     size -= 8;
   }
   uint64_t tail = 0;
-  std::memcpy(&tail, data, size);
+  CopyBytes(&tail, data, size);
   return Mix(state ^ tail ^ 0x2545f4914f6cdd1dULL);
 }
 

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "table/copy_bytes.h"
 #include "table/hash.h"
 #include "table/row_layout.h"
 
@@ -45,14 +46,14 @@ struct Keys<std::string_view> {
   // Throws std::bad_alloc and leaves the record as it was.
   static void Store(std::string_view key, char* record) {
     if (key.size() <= kPrefix) {
-      std::memcpy(record - kPrefix, key.data(), key.size());
+      CopyBytes(record - kPrefix, key.data(), key.size());
       RowLayout::header(record)->key = key.size();
       return;
     }
     char* block = new char[sizeof(uint64_t) + key.size()];
     const uint64_t size = key.size();
     std::memcpy(block, &size, sizeof(size));
-    std::memcpy(block + sizeof(size), key.data(), key.size());
+    CopyBytes(block + sizeof(size), key.data(), key.size());
     RowLayout::header(record)->key = reinterpret_cast<uintptr_t>(block);
   }
   static std::string_view Load(const char* record) {

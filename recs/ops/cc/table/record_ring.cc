@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "table/copy_bytes.h"
 #include "table/table_reader.h"
 #include "table/unique_keys.h"
 
@@ -49,9 +50,9 @@ class Ring {
     const int64_t count = length();
     const int64_t oldest = count < shape_.capacity ? 0 : written() % shape_.capacity;
     const int64_t until_end = std::min(count, shape_.capacity - oldest);
-    std::memcpy(records, row_ + RecordAt(oldest), until_end * record_bytes());
-    std::memcpy(records + until_end * shape_.width, row_ + RecordAt(0),
-                (count - until_end) * record_bytes());
+    CopyBytes(records, row_ + RecordAt(oldest), until_end * record_bytes());
+    CopyBytes(records + until_end * shape_.width, row_ + RecordAt(0),
+              (count - until_end) * record_bytes());
     std::fill(records + count * shape_.width, records + shape_.capacity * shape_.width, 0.0f);
     for (int64_t i = 0; i < shape_.capacity; ++i) {
       uint32_t time = 0;
