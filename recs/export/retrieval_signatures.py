@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from recs.errors import explain
 from recs.export.sorted_keys import SortedKeys
+from recs.layers.factorized_top_k.exclusion import EXCLUDED_SCORE, filled
 
 # The dtype of an index's identifiers does not depend on the queries.
 _ANY = keras.KerasTensor((None, 1), "float32")
@@ -25,6 +26,7 @@ def retrieval_signatures(
     *,
     k: int = 10,
     titles: Mapping[Any, str] | None = None,
+    answers: Callable[[Any], Any] | None = None,
     query_name: str = "query_id",
     candidate_name: str = "candidate_id",
 ) -> dict[str, Any]:
@@ -55,6 +57,10 @@ def retrieval_signatures(
             `10`.
         titles: What the index's identifiers are called; those without get `""`. Defaults to
             `None`: no titles. Identifiers that are titles already need none.
+        answers: Callable from queries to bool, `(batch,)`: which of them the model can answer. The
+            rows of the others hold the lowest float32 as scores and the filler, `""` or -1, as
+            ids: an error would take the answers of the other queries of the batch. Defaults to
+            `None`: all.
         query_name: Name of the input of raw query ids. Defaults to `"query_id"`.
         candidate_name: Likewise for candidates. Defaults to `"candidate_id"`.
 
@@ -78,7 +84,8 @@ def retrieval_signatures(
 
     Reference: `tfrs.layers.factorized_top_k.BruteForce`, which is exported by itself.
     """
-    parts = _Parts(query_model, candidate_model, index, None if titles is None else _Titles(titles))
+    called = None if titles is None else _Titles(titles)
+    parts = _Parts(query_model, candidate_model, index, called, answers)
     queries, candidates = _specs(query_dtype, query_name), _specs(candidate_dtype, candidate_name)
     count = parts.checked_count()
 
@@ -138,10 +145,12 @@ class _Parts:
     candidate_model: Any
     index: Any
     titles: _Titles | None
+    answers: Callable[[Any], Any] | None
 
     def retrieve(
         self, queries: Any, k: Any, exclusions: Any = None, inclusions: Any = None
     ) -> dict[str, tf.Tensor]:
+        answered = None if self.answers is None else self.answers(queries)
         if self.index.query_model is None:
             queries = _embed(self.query_model, queries)
         if exclusions is not None:
@@ -150,6 +159,10 @@ class _Parts:
             scores, ids = self.index.query_with_inclusions(queries, inclusions, k=k)
         else:
             scores, ids = self.index(queries, k=k)
+        if answered is not None:
+            lowest = tf.cast(EXCLUDED_SCORE, scores.dtype)
+            scores = tf.where(answered[:, tf.newaxis], scores, lowest)
+            ids = filled(scores, ids)
         found = {"ids": ids, "scores": scores}
         return found if self.titles is None else {**found, "titles": self.titles.of(ids)}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -18,7 +19,11 @@ BATCH = 8192
 
 
 def in_batches(
-    layer: Any, columns: Mapping[str, Any], names: Sequence[str], batch_size: int = BATCH
+    layer: Any,
+    columns: Mapping[str, Any],
+    names: Sequence[str],
+    batch_size: int = BATCH,
+    call: Callable[[dict[str, tf.Tensor]], Any] | None = None,
 ) -> np.ndarray:
     """Returns what a layer makes of columns, as one float32 array.
 
@@ -27,6 +32,8 @@ def in_batches(
         columns: lists, arrays, tensors or columns of lists, of equal length.
         names: the columns to hand on, as far as they are there.
         batch_size: rows at once.
+        call: a method of the layer that takes a batch. Defaults to `None`: the layer's call as
+            inference.
     """
     where = f"{type(layer).__name__} '{layer.name}'"
     tensors = {name: _tensor(columns[name], name, where) for name in names if name in columns}
@@ -35,9 +42,10 @@ def in_batches(
     # One batch at least, so that no rows give an empty array of the right width.
     starts = range(0, max(rows, 1), batch_size)
     parts = []
+    call = call or functools.partial(layer, training=False)
     for start in starts:
         batch = {name: tensor[start : start + batch_size] for name, tensor in tensors.items()}
-        parts.append(keras.ops.convert_to_numpy(layer(batch, training=False)).astype(np.float32))
+        parts.append(keras.ops.convert_to_numpy(call(batch)).astype(np.float32))
     return np.concatenate(parts)
 
 

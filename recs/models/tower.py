@@ -188,6 +188,21 @@ class Tower(FoundParts, keras.layers.Layer):
             last = self.bias_embedding(ids)
         return ops.concatenate([vectors, last], axis=-1)
 
+    def answers(self, inputs: Mapping[str, Any]) -> tf.Tensor:
+        """Returns for each row, as a bool tensor `(batch,)`, whether its vector says anything.
+
+        It does with `bias`, or where the id or a value of a feature has an embedding.
+
+        Args:
+            inputs: A batch of columns, as for a call.
+        """
+        ids, categories = self._checked(inputs, training=False)
+        if self.bias is not None:
+            return tf.ones(tf.shape(ids), tf.bool)
+        layers = zip(self.features, self.feature_embeddings, strict=True)
+        parts = [self.embedding(ids), *(layer(categories[name]) for name, layer in layers)]
+        return tf.reduce_any(tf.concat(parts, axis=-1) != 0, axis=-1)
+
     def _checked(
         self, inputs: Mapping[str, Any], training: bool | None
     ) -> tuple[tf.Tensor, dict[str, Any]]:

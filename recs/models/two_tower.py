@@ -275,31 +275,36 @@ class TwoTower(Recommender):
         or with `item_bias` what most like.
 
         Raises:
-            ValueError: when a user was not in training and the model has neither features of users
-                nor `item_bias`, when `exclude` has another length than `users`, when there is no
+            ValueError: when training has seen neither the id nor a feature of a user and the model
+                has no `item_bias`, when `exclude` has another length than `users`, when there is no
                 index, or `k` is not positive.
         """
         column, id_dtype = self.query_tower.column, self.query_tower.id_dtype
         asked = users if isinstance(users, Mapping) else {column: users}
         ids = as_users(asked[column], id_dtype, self._where) if column in asked else None
         if ids is not None:
-            self._check_users(ids)
             asked = {**asked, column: ids}
+            self._check_users(asked)
         return self._best(self.query_vectors(asked), k, exclude)
 
-    def _check_users(self, ids: np.ndarray) -> None:
-        if self.query_tower.features or self.has_item_bias or not len(ids):
-            return  # Features place a new user, and the bias says what most like.
-        known = self.query_tower.knows(ids)
+    def _check_users(self, asked: Mapping[str, Any]) -> None:
+        tower = self.query_tower
+        ids = asked[tower.column]
+        if self.has_item_bias or not len(ids):
+            return
+        if tower.features:
+            known = in_batches(tower, asked, tower.columns, call=tower.answers) > 0
+        else:
+            known = tower.knows(ids)
         if known.all():
             return
-        some = self.query_tower.embedding.table.export()[0][:3].tolist()
+        some = tower.embedding.table.export()[0][:3].tolist()
         like = ", ".join(repr(i.decode() if isinstance(i, bytes) else i) for i in some)
         raise ValueError(
             explain(
                 "A user",
-                rule="must be one that training has seen, for the model has neither features of "
-                "users nor `item_bias`",
+                rule="must be one of whom training has seen the id or a feature, for the model "
+                "has no `item_bias`",
                 received=repr(ids[~known][0]),
                 where=self._where,
                 remedy=f"Ids look like {like}.",
@@ -324,6 +329,7 @@ class TwoTower(Recommender):
             query.serving_specs(),
             candidate.serving_specs(),
             titles=self.catalogue.titles or None,
+            answers=query.answers,
         )
 
     def get_config(self) -> dict[str, Any]:

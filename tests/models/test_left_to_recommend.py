@@ -28,10 +28,35 @@ def test_a_new_user_gets_what_most_like_and_no_more_items_than_are_left(model):
     assert model.recommend([], k=2).ids.shape[0] == 0
 
 
-def test_a_new_user_of_whom_nothing_is_known_is_an_error():
-    model = TwoTower(user="user", item="item", embedding_dim=2, seed=1).index(["a"])
-    with pytest.raises(ValueError, match="has neither features of users nor `item_bias`"):
-        model.recommend(["new"])
+@pytest.mark.parametrize(
+    "arguments", [{}, {"units": [3]}, {"normalize": True}, {"user_features": ["country"]}]
+)
+def test_a_new_user_of_whom_nothing_is_known_is_an_error_and_filler_in_an_export(arguments):
+    model = TwoTower(user="user", item="item", embedding_dim=2, seed=1, **arguments)
+    tower, others = model.query_tower, {n: [["?"], ["?"]] for n in model.query_tower.features}
+    tower.embedding.table.upsert(["old"], [[1.0, 2.0]])
+    model.candidate_tower.embedding.table.upsert(["a", "b"], [[1.0, 0.0], [0.0, 1.0]])
+    model.index(["a", "b"])
+    asked = {"user": ["old", "new"], **others}
+    with pytest.raises(ValueError, match=r"of whom training has seen the id or a feature.*'new'"):
+        model.recommend(asked)
+    served = model.serving_signatures()["serving_default"]
+    found = served({name: tf.constant(column) for name, column in asked.items()})
+    known = {name: column[:1] for name, column in asked.items()}
+    assert found["ids"][0].numpy().astype(str).tolist() == model.recommend(known).ids[0].tolist()
+    assert found["ids"][1].numpy().tolist() == [b"", b""]
+    assert found["scores"][1].numpy().tolist() == [LOWEST, LOWEST]
+
+
+def test_a_new_user_with_a_feature_that_is_known_gets_what_it_says():
+    model = TwoTower(user="user", item="item", user_features=["f"], embedding_dim=2, seed=1)
+    model.query_tower.feature_embeddings[0].table.upsert(["x"], [[1.0, 0.0]])
+    model.candidate_tower.embedding.table.upsert(["a", "b"], [[0.0, 1.0], [1.0, 0.0]])
+    model.index(["a", "b"])
+    assert model.recommend({"user": ["new"], "f": ["x"]}).ids.tolist() == [["b", "a"]]
+    served = model.serving_signatures()["serving_default"]
+    found = served({"user": tf.constant(["new"]), "f": tf.constant([["x"]])})
+    assert found["ids"].numpy().tolist() == [[b"b", b"a"]]
 
 
 @pytest.mark.parametrize(
