@@ -100,9 +100,12 @@ class RetrievalLoss(keras.losses.Loss, abc.ABC):
         if scores.shape[1] == 0:
             return ops.zeros_like(ops.sum(scores, axis=1))
         best = ops.expand_dims(ops.argmax(labels, axis=1), 1)
-        positive = ops.take_along_axis(scores, best, axis=1)[:, 0]
         there = ops.any(labels > 0, axis=1)
-        return ops.where(there, self.rows(positive, scores, ops.equal(labels, 0.0)), 0.0)
+        negative = ops.equal(labels, 0.0)
+        # What is left out may be NaN, whose gradient is NaN even times zero.
+        positive = ops.where(there, ops.take_along_axis(scores, best, axis=1)[:, 0], 0.0)
+        negatives = ops.where(negative & ops.expand_dims(there, 1), scores, 0.0)
+        return ops.where(there, self.rows(positive, negatives, negative), 0.0)
 
     def tempered(self, scores: Any) -> Any:
         """Returns scores divided by the temperature."""

@@ -115,3 +115,24 @@ def test_errors():
         BPR(temperature=0)
     with pytest.raises(ValueError, match="`negative_weight` must not be negative"):
         CosineContrastive(negative_weight=-1)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("loss", FORMULAS)
+def test_what_is_left_out_may_be_anything(rng, loss, value):
+    # Further positives, padding, and a row without a positive.
+    labels = np.array([[2, 0, 1, 0, -1], [0, 0, 1, -1, -1], [0, 0, 0, -1, 0]], "float32")
+    scores = rng.normal(size=labels.shape).astype("float32")
+    left_out = np.array([[0, 0, 1, 0, 1], [0, 0, 0, 1, 1], [1, 1, 1, 1, 1]], bool)
+    results = []
+    for filler in (0.0, value):
+        given = tf.constant(np.where(left_out, np.float32(filler), scores))
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            result = loss(reduction="sum")(labels, given)
+        gradient = tape.gradient(result, given).numpy()
+        assert not gradient[left_out].any()
+        results.append((float(result), gradient))
+    assert np.isfinite(results[0][0])
+    assert results[0][0] == results[1][0]
+    np.testing.assert_array_equal(results[0][1], results[1][1])
