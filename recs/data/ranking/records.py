@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,6 +14,7 @@ from google.protobuf import descriptor_pb2
 from recs.data.ranking.arrange import Flat
 from recs.data.ranking.ranking_feature import RankingFeature
 from recs.data.ranking.ranking_features import RankingFeatures
+from recs.errors import explain
 
 _MESSAGE = "ExampleListWithContext"
 
@@ -76,7 +78,7 @@ def sequence_example(serialized: tf.Tensor, features: RankingFeatures, label: bo
     all_lengths = {name: found.row_lengths() for name, found in steps.items()}
     lengths = tf.reduce_max(tf.stack(list(all_lengths.values())), axis=0)
     flat = _steps(wanted, steps, all_lengths, lengths)
-    return Flat(context, _labelled(flat, features), lengths)
+    return Flat(_with_required(context, features.context), _labelled(flat, features), lengths)
 
 
 FORMATS: dict[str, Callable[[tf.Tensor, RankingFeatures, bool], Flat]] = {
@@ -94,10 +96,11 @@ def _of_examples(
     features: RankingFeatures,
     label: bool,
 ) -> Flat:
-    parsed = tf.io.parse_example(items, _specs(_of_records(features, label)))
+    wanted = _of_records(features, label)
+    parsed = _with_required(tf.io.parse_example(items, _specs(wanted)), wanted)
     specs = _specs(features.context)
     of_lists = tf.io.parse_example(context, specs) if specs else {}
-    return Flat(of_lists, _labelled(parsed, features), lengths)
+    return Flat(_with_required(of_lists, features.context), _labelled(parsed, features), lengths)
 
 
 def _of_records(features: RankingFeatures, label: bool) -> tuple[RankingFeature, ...]:
@@ -124,11 +127,42 @@ def _specs(features: Iterable[RankingFeature]) -> dict[str, Any]:
             specs[feature.name] = _ragged(feature.dtype)
             if feature.weights is not None:
                 specs[feature.weights] = _ragged("float32")
+        elif feature.default is None:
+            specs[feature.name] = _ragged(feature.dtype)
         else:
             specs[feature.name] = tf.io.FixedLenFeature(
                 feature.shape, feature.dtype, _default(feature)
             )
     return specs
+
+
+def _with_required(parsed: dict[str, Any], features: Iterable[RankingFeature]) -> dict[str, Any]:
+    """Returns the values, those that no record may lack `(records, *shape)`, or raises."""
+    required = {f.name: f for f in features if f.kind != "sequence" and f.default is None}
+    return {
+        name: _complete(column, required[name]) if name in required else column
+        for name, column in parsed.items()
+    }
+
+
+def _complete(column: tf.RaggedTensor, feature: RankingFeature) -> tf.Tensor:
+    # An op's own error would name the op and the example's number only.
+    count = math.prod(feature.shape)
+    lengths = column.row_lengths()
+    message = explain(
+        f"Feature '{feature.name}'",
+        rule=f"must have {count} value{'s' * (count != 1)} in every record, as it has no default",
+        received="a record with another number of values",
+        where="parse",
+        remedy="Send the feature, or give its `RankingFeature` a `default`.",
+    )
+    fits = tf.reduce_all(tf.equal(lengths, count))
+    if tf.executing_eagerly() and not fits:
+        raise ValueError(message)
+    with tf.control_dependencies([tf.debugging.Assert(fits, [message, lengths], summarize=9)]):
+        shape = tf.constant(feature.shape, tf.int64)
+        found = tf.reshape(column.values, tf.concat([[column.nrows()], shape], 0))
+    return tf.ensure_shape(found, (column.shape[0], *feature.shape))
 
 
 def _ragged(dtype: Any) -> tf.io.RaggedFeature:
@@ -145,8 +179,8 @@ def _dtypes(features: Iterable[RankingFeature]) -> list[tuple[str, Any]]:
 
 
 def _default(feature: RankingFeature) -> Any:
-    """Returns the default in the shape of a value, or None."""
-    if feature.default is None or feature.shape == ():
+    """Returns the default in the shape of a value."""
+    if feature.shape == ():
         return feature.default
     kind = object if feature.dtype == "string" else feature.dtype
     return np.broadcast_to(np.array(feature.default, kind), feature.shape).tolist()

@@ -147,3 +147,42 @@ def test_whole_numbers_as_labels_and_weights_of_items(format):
     assert batch["seen"].numpy().tolist() == [[0.25, 0.25, 0.0]]
     asked = parse([record], spec, format, label=False)
     assert set(asked) == {"x", "mask"}
+
+
+@pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])
+@pytest.mark.parametrize("sent", [{}, {"price": [1.0]}], ids=["left_out", "too_few"])
+@pytest.mark.parametrize("format", ["elwc", "example_in_example", "tf_example"])
+def test_a_feature_without_default_must_be_in_every_record(format, sent, graph):
+    features = RankingFeatures(examples=[RankingFeature("price", shape=(2,))])
+    whole, lacking = protos.example(price=[1.0, 2.0]), protos.example(**sent)
+    lists = {
+        "elwc": lambda: [protos.elwc([whole, lacking], None)],
+        "example_in_example": lambda: [
+            protos.example_in_example([whole, lacking], protos.example())
+        ],
+        "tf_example": lambda: [whole, lacking],
+    }[format]()
+    read = lambda serialized: parse(serialized, features, format, label=False)["price"]  # noqa: E731
+    read = tf.function(read) if graph else read
+    with pytest.raises(
+        tf.errors.InvalidArgumentError if graph else ValueError,
+        match=r"Feature .*price.* must have 2 values in every record.*give its `RankingFeature`",
+    ):
+        read(tf.constant(lists))
+
+
+@pytest.mark.parametrize("format", ["elwc", "example_in_example", "sequence_example", "tf_example"])
+def test_a_context_feature_without_default_must_be_in_every_record(format):
+    features = RankingFeatures(
+        context=[RankingFeature("country", "ids", dtype="string")],
+        examples=[RankingFeature("price", default=0.0)],
+    )
+    item = protos.example(price=[1.0])
+    record = {
+        "elwc": lambda: protos.elwc([item], None),
+        "example_in_example": lambda: protos.example_in_example([item], protos.example()),
+        "sequence_example": lambda: protos.sequence_example({"price": [[1.0]]}),
+        "tf_example": lambda: item,
+    }[format]()
+    with pytest.raises(ValueError, match="Feature 'country' must have 1 value in every record"):
+        parse([record], features, format, label=False)
