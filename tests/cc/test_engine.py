@@ -63,7 +63,10 @@ PROGRAMS = {
     "crash": ("crash.cc",),
     "soak": ("soak.cc",),
 }
-LINK = {"allocation_failure": ("-Wl,--wrap=calloc,--wrap=mmap",)}
+LINK = {
+    "allocation_failure": ("-Wl,--wrap=calloc,--wrap=mmap",),
+    "unit": ("-Wl,--wrap=read",),
+}
 
 
 class Builder:

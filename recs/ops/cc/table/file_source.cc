@@ -62,29 +62,36 @@ Status FileSource::Foreign(uint64_t size) const {
                   "). Restore from an earlier copy; the table was left as it was.");
 }
 
-bool FileSource::ReadAll(char* data, size_t size) {
-  if (size > left_) return false;
+Status FileSource::ReadAll(char* data, size_t size) {
+  if (size > left_) return Cut();
   left_ -= size;
   while (size > 0) {
     const ssize_t some = read(file_, data, size);
     if (some < 0 && errno == EINTR) continue;
-    if (some <= 0) return false;
+    if (some < 0) {
+      return IoError("A table's saved state must be readable. Received: " +
+                     std::string(std::strerror(errno)) + " (in " + path_ +
+                     "). The table was left as it was; restore again once the disk can be read.");
+    }
+    if (some == 0) return Cut();
     data += some;
     size -= static_cast<size_t>(some);
   }
-  return true;
+  return {};
 }
 
 Status FileSource::ReadBlock(std::string* block, bool* end) {
   uint64_t size;
-  if (!ReadAll(reinterpret_cast<char*>(&size), sizeof(size))) return Cut();
+  Status status = ReadAll(reinterpret_cast<char*>(&size), sizeof(size));
+  if (!status.ok()) return status;
   *end = size == 0;
   if (*end) return left_ == 0 ? Status() : Cut();
   if (size > left_) return Cut();
   // A file with holes is as long as it likes. What a block is says its first bytes.
   if (size > kMostBlockBytes) return Foreign(size);
   block->resize(std::min(size, kBelievedBytes));
-  if (!ReadAll(block->data(), block->size())) return Cut();
+  status = ReadAll(block->data(), block->size());
+  if (!status.ok()) return status;
   if (size > kBlockBytes) {
     uint32_t kind = 0;
     std::memcpy(&kind, block->data(), sizeof(kind));
@@ -92,7 +99,8 @@ Status FileSource::ReadBlock(std::string* block, bool* end) {
   }
   for (size_t at = block->size(); at < size; at = block->size()) {
     block->resize(std::min<uint64_t>(size, at + kBelievedBytes));
-    if (!ReadAll(block->data() + at, block->size() - at)) return Cut();
+    status = ReadAll(block->data() + at, block->size() - at);
+    if (!status.ok()) return status;
   }
   return {};
 }

@@ -33,7 +33,7 @@ class FileSource final : public BlockSource {
   void ReadAhead();
   // The next block of the file, or `*end = true`.
   Status ReadBlock(std::string* block, bool* end);
-  bool ReadAll(char* data, size_t size);
+  Status ReadAll(char* data, size_t size);
 
   std::string path_;
   int file_ = -1;
