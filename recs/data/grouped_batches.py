@@ -8,6 +8,7 @@ import tensorflow as tf
 from recs.data.epoch_order import epoch_draws
 
 
+@tf.autograph.experimental.do_not_convert
 def grouped_batches(
     groups: np.ndarray,
     run: int,

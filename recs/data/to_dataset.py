@@ -23,6 +23,7 @@ _CHUNK = 1024
 Gather: TypeAlias = Callable[[tf.Tensor], "tf.Tensor | tf.RaggedTensor"]
 
 
+@tf.autograph.experimental.do_not_convert
 def to_dataset(
     columns: Mapping[str, Column],
     *,

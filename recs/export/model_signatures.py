@@ -39,6 +39,7 @@ def model_signatures(
         raise _bad("must have different names", str(names), where, "Give them as a dict.")
 
     @tf.function(input_signature=[{spec.name: spec for spec in specs}])
+    @tf.autograph.experimental.do_not_convert
     def serving_default(tensors: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         values = [leaf.assemble(tensors) for leaf in leaves]
         if len(values) > 1 and all(isinstance(one, tf.Tensor) for one in values):

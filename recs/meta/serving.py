@@ -51,6 +51,7 @@ def _adapting(learner: Any, function: Any) -> Any:
     plain = function.python_function
 
     @tf.function(input_signature=[{**columns, **own}, *others])
+    @tf.autograph.experimental.do_not_convert
     def adapted(columns: dict[str, tf.Tensor], *others: tf.Tensor) -> Any:
         rest = {name: value for name, value in columns.items() if name not in own}
         with learner.adapting(columns):

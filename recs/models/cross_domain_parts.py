@@ -151,6 +151,7 @@ def _signature(model: CrossDomain, d: int | None) -> Any:
         specs.update(_specs(model, name))
 
     @tf.function(input_signature=[specs])
+    @tf.autograph.experimental.do_not_convert
     def predict(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return model._predictions(model.logits(columns, d))
 

@@ -233,6 +233,7 @@ class MultiTaskModel(ReadyModel):
         specs = {name: tf.TensorSpec([None], kind, name=name) for name, kind in kinds.items()}
 
         @tf.function(input_signature=[specs])
+        @tf.autograph.experimental.do_not_convert
         def serving_default(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             return self(columns, training=False)
 

@@ -231,6 +231,7 @@ class RatingModel(ReadyModel):
         specs = {**query, **self.candidate_tower.serving_specs()}
 
         @tf.function(input_signature=[specs])
+        @tf.autograph.experimental.do_not_convert
         def serving_default(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             return {"rating": self(columns, training=False)}
 

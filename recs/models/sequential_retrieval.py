@@ -370,6 +370,7 @@ class SequentialRetrieval(Recommender):
         k = min(10, len(self.catalogue.ids))
 
         @tf.function(input_signature=[specs])
+        @tf.autograph.experimental.do_not_convert
         def unseen(queries: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             ids, lengths = queries[query.column], queries[f"{query.column}_lengths"]
             seen = tf.where(tf.sequence_mask(lengths, tf.shape(ids)[1]), ids, absent)

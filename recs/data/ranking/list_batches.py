@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _START, _LENGTH = "list start", "list length"  # no feature of a record has a space in its name
 
 
+@tf.autograph.experimental.do_not_convert
 def list_batches(
     lists: RankingLists,
     *,
