@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 import recs
+from tests.harness.tiers import slow_but
 
 ROOT = pathlib.Path(__file__).parents[1]
 MODULES = sorted(
@@ -65,10 +66,15 @@ def python_blocks(path: pathlib.Path) -> list[str]:
     return [c for c in code if not c.startswith("# not run")]
 
 
-@pytest.mark.parametrize("path", [g for g in GUIDES if python_blocks(g)], ids=lambda p: p.stem)
-def test_guides(path, tmp_path, monkeypatch):
+RUN = {path.stem: path for path in GUIDES if python_blocks(path)}
+# These train nothing, or little.
+QUICK = {"README", "cold_ids", "inspection", "multi_task", "records", "warm_start"}
+
+
+@pytest.mark.parametrize("name", slow_but(RUN, *QUICK))
+def test_guides(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    scope = dict(GLOBALS)
+    path, scope = RUN[name], dict(GLOBALS)
     for block in python_blocks(path):
         if ">>>" in block:
             test = FencedParser().get_doctest(block, scope, path.name, str(path), 0)

@@ -55,9 +55,7 @@ QUICK = (
     "adaptation",
     "embedding_step",
     "grouped",
-    "ivf",
     "lookup",
-    "pipeline",
     "records",
     "weights",
 )

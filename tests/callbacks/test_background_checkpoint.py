@@ -73,6 +73,7 @@ def assert_equal(one, other):
         assert np.array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_a_stopped_fit_goes_on_to_the_same_result(tmp_path):
     whole = made()
     whole.fit(data(), epochs=3, shuffle=False, verbose=0)

@@ -209,17 +209,19 @@ def test_every_allocation_may_fail(builder, variant):
     assert "passed" in run(builder, "allocation_failure", variant)
 
 
+@SLOW
 @pytest.mark.parametrize(
     ("variant", "rounds"),
-    [("plain", 20), pytest.param("plain", 200, marks=SLOW), pytest.param("tsan", 40, marks=SLOW)],
+    [("plain", 200), ("tsan", 40)],
 )
 def test_everything_at_once(builder, variant, rounds):
     assert "passed" in run(builder, "concurrency", variant, str(rounds))
 
 
+@SLOW
 @pytest.mark.parametrize(
     ("variant", "steps"),
-    [("plain", 20), pytest.param("plain", 300, marks=SLOW), pytest.param("tsan", 30, marks=SLOW)],
+    [("plain", 300), ("tsan", 30)],
 )
 def test_saves_beside_training_are_of_the_step_they_name(builder, variant, steps):
     assert "passed" in run(builder, "replay", variant, str(steps))

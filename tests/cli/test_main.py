@@ -79,6 +79,7 @@ def test_build_op_prints_the_library(capsys):
     assert capsys.readouterr().out.strip().endswith(".so")
 
 
+@pytest.mark.slow
 def test_tensorflow_tells_nothing_at_start():
     code, out, error = run("build-op")
     assert code == 0

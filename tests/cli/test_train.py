@@ -265,6 +265,7 @@ def test_help_of_a_class(capsys):
     assert "Args:" in shown
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_no_half_run(config, tmp_path, capsys):
     command = ["train", config(), "--runs", str(tmp_path / "runs"), "--epochs", "1"]
     runs = tmp_path / "runs" / "small"

@@ -276,6 +276,7 @@ def test_models_of_every_kind_pass(folder):
     assert isinstance(loaded, keras.Model)
 
 
+@pytest.mark.slow
 def test_classes_of_ones_own_are_made_where_the_user_names_their_module(
     config, tmp_path, monkeypatch, capsys
 ):

@@ -15,7 +15,7 @@ from tests.experiments import user_item_files
 
 FOLDER = pathlib.Path(__file__).parents[2] / "configs"
 CONFIGS = sorted(FOLDER.glob("*.yaml"))
-QUICK = {"multitask_adult", "two_tower_movielens"}
+QUICK = {"multitask_adult"}
 
 
 def test_there_are_configurations():

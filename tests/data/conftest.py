@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import zipfile
 from importlib import resources
 
@@ -13,8 +14,11 @@ from recs.data import Interactions
 
 @pytest.fixture(scope="session")
 def movielens_dir(tmp_path_factory):
-    """A TFDS directory that starts empty; the first load prepares into it."""
-    return tmp_path_factory.mktemp("tfds")
+    """A TFDS directory that starts empty; the first load prepares into it, for all workers."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    (shared / "tfds").mkdir(exist_ok=True)
+    return shared / "tfds"
 
 
 @pytest.fixture(scope="session")

@@ -91,6 +91,7 @@ def test_errors(name):
         call()
 
 
+@pytest.mark.slow
 def test_lists_of_movielens():
     log = recs.data.movielens.load().with_item_features("movie_title")
     columns = ["user_id", "movie_title", "user_rating"]

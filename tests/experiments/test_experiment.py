@@ -113,6 +113,7 @@ def test_user_features_reach_the_evaluation():
     assert sorted(ages.tolist()) == [b"0", b"1", b"2"]
 
 
+@pytest.mark.slow
 def test_ratings_are_judged_by_rmse():
     model = RatingModel(id_dtype="int64", embedding_dim=4, seed=1)
     split = AtRandom(test_fraction=0.2, seed=1)

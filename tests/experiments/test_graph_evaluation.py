@@ -80,6 +80,7 @@ def test_a_part_of_another_name_is_refused():
         AsGiven().split(log)
 
 
+@pytest.mark.slow
 def test_it_learns_what_users_take(tmp_path):
     made = experiment(write(tmp_path), epochs=6, judge_on="validation")
     trained = made.train(verbose=0)

@@ -74,6 +74,7 @@ def of_ratings(**kwargs):
     )
 
 
+@pytest.mark.slow
 def test_ratings_are_judged_as_a_list_a_user():
     experiment = of_ratings(list_size=4)
     trained = experiment.train(verbose=0)
@@ -125,6 +126,7 @@ def test_training_sees_other_items_of_long_lists_each_epoch():
     assert int(whole["mask"].numpy().sum()) == len(parts.validation)
 
 
+@pytest.mark.slow
 def test_samples_have_titles_and_labels():
     experiment = of_ratings(show=2)
     trained = experiment.train(verbose=0)

@@ -36,6 +36,7 @@ def pipeline(**arguments):
     )
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_kept_with_its_tables():
     run = pipeline(patience=3, plateau_patience=2, plateau_factor=0.5).run(verbose=0)
     losses = run.history["val_loss"]
@@ -51,6 +52,7 @@ def test_the_best_epoch_is_kept_with_its_tables():
     assert run.folder is None
 
 
+@pytest.mark.slow
 def test_a_metric_decides_and_nothing_stops():
     run = pipeline(epochs=6, monitor="val_mrr", patience=0, plateau_patience=0).run(verbose=0)
     assert len(run.history["val_mrr"]) == 6
@@ -106,6 +108,7 @@ class Kill(keras.callbacks.Callback):
             raise KilledError
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_as_if_nothing_had_been(tmp_path):
     # One batch an epoch, whose order does not matter.
     given = {"batch_size": 40, "patience": 3, "plateau_patience": 2, "plateau_factor": 0.5}

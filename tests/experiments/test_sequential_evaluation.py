@@ -101,6 +101,7 @@ def test_a_model_without_a_bound_is_given_one():
     assert rows["history"].width == 5
 
 
+@pytest.mark.slow
 def test_samples_are_asked_for_with_histories():
     experiment = made()
     trained = experiment.train(verbose=0)

@@ -27,6 +27,7 @@ from recs.models import (
     SequentialRetrieval,
     TwoTower,
 )  # fmt: skip
+from tests.harness.tiers import slow_but
 
 N = 3
 USERS, ITEMS = ["u1", "u2", "u3"], ["x", "y", "z"]
@@ -219,12 +220,17 @@ def _sent(signature, rows):
 
 @pytest.mark.parametrize(
     ("name", "way"),
-    [
-        (name, way)
-        for name in CASES
-        for way in WAYS
-        if way in ("model.export", "compiled") or name in ("two_tower", "multi_task")
-    ],
+    slow_but(
+        [
+            (name, way)
+            for name in CASES
+            for way in WAYS
+            if way in ("model.export", "compiled") or name in ("two_tower", "multi_task")
+        ],
+        *((name, "model.export") for name in CASES),
+        ("multi_task", "compiled"),
+        ("multi_task", "int8"),
+    ),
 )
 def test_rows_at_once_equal_one_by_one_and_python(name, way, exported):
     case, signatures = built(name), exported(name, way)

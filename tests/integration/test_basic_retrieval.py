@@ -104,6 +104,7 @@ def test_it_finds_what_users_watch(trained, tutorial):
     assert of_model > of_popularity
 
 
+@pytest.mark.slow
 def test_predictions_are_served(trained, tutorial, tmp_path):
     index = tfrs.layers.factorized_top_k.BruteForce(trained.user_model)
     pairs = tf.data.Dataset.zip(

@@ -47,6 +47,7 @@ def trained(model, data, epochs):
     return model.fit(data.cache(), epochs=epochs, verbose=0).history
 
 
+@pytest.mark.slow
 def test_many_domains_with_one_target_and_a_mix_of_ones_own(shop):
     rows = stack_domains(shop)
     model = model_of(shop, ["click"])
@@ -98,6 +99,7 @@ def dense_model(name):
     return keras.Model({"x": x}, keras.layers.Dense(1, name=f"{name}_out")(hidden), name=name)
 
 
+@pytest.mark.slow
 def test_one_domain_with_models_of_different_targets_merged(rng):
     x = rng.normal(size=(400, 2)).astype("float32")
     labels = {"click": (x[:, 0] > 0).astype("float32"), "buy": (x[:, 1] > 0).astype("float32")}
@@ -135,6 +137,7 @@ class Score(keras.Model):
         return keras.ops.sum(users * items, axis=-1)
 
 
+@pytest.mark.slow
 def test_models_of_retrieval_and_pre_ranking_of_one_product_merged(rng):
     """Two channels of retrieval and a pre-ranking model become one ranking of all candidates."""
     users, items = 12, 20
@@ -170,6 +173,7 @@ def test_models_of_retrieval_and_pre_ranking_of_one_product_merged(rng):
     assert after > max(before)
 
 
+@pytest.mark.slow
 def test_domains_of_movies(rng):
     from recs.data import movielens
 

@@ -54,6 +54,7 @@ def test_agrees_with_a_plain_one(rng, kind, traced):
     )
 
 
+@pytest.mark.slow
 def test_finds_the_shares_also_of_what_is_in_every_batch(rng):
     share = 1 / np.arange(1, 51)
     share /= share.sum()

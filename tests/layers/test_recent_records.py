@@ -21,6 +21,7 @@ from recs.layers.eviction import (
 )
 from recs.ops.reference import ReferenceRecords
 from tests.harness.new_process import run_code
+from tests.harness.tiers import slow_but
 
 ROOT = pathlib.Path(__file__).parents[2]
 IDS = np.array([7, -1, 8, 7])
@@ -153,7 +154,7 @@ np.savez(f"{folder}/out.npz", predicted=model.predict(IDS, verbose=0), times=tim
 """
 
 
-@pytest.mark.parametrize("way", ["keras", "weights", "checkpoint"])
+@pytest.mark.parametrize("way", slow_but(["keras", "weights", "checkpoint"], "keras"))
 def test_a_new_process_goes_on_equally(way, tmp_path):
     model = sequence_model()
     layer = model.get_layer("recent")

@@ -246,6 +246,7 @@ def _all_kinds():
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _all_kinds())
 @pytest.mark.parametrize("how", ["xla", "unknown-shape"])
 def test_graphs(name, how):

@@ -16,6 +16,7 @@ from recs.layers.blocks import MLP
 from recs.layers.multi_domain import DomainExperts, MovedIn, Star
 from recs.layers.multi_task import GradNorm, UncertaintyWeights
 from recs.models import CrossDomain
+from tests.harness.tiers import slow_but
 
 DOMAINS = ["books", "films"]
 OWN = {"own_categories": {"books": ["author"]}, "own_numbers": {"films": ["length"]}}
@@ -53,6 +54,7 @@ def trained(model, samples, epochs=1):
     return model.fit(data, epochs=epochs, verbose=0)
 
 
+@pytest.mark.slow
 def test_each_domain_is_learnt_from_its_own_features(samples):
     model = made()
     history = trained(model, samples, 12).history
@@ -148,7 +150,7 @@ FORMS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", slow_but(FORMS, "star"))
 def test_it_is_saved_trained_further_and_served_by_domain(samples, tmp_path, form):
     model = made(**FORMS[form]())
     trained(model, samples)
@@ -252,7 +254,7 @@ def old_model(samples):
     return model, books
 
 
-@pytest.mark.parametrize("how", ["at once", "added"])
+@pytest.mark.parametrize("how", slow_but(["at once", "added"], "added"))
 def test_an_old_model_moves_in_with_what_it_predicts(samples, tmp_path, how):
     old, books = old_model(samples)
     batch = {"user": tf.constant(books["user"]), "author": tf.constant(books["author"])}

@@ -27,7 +27,8 @@ def number_in(model):
     return int(number)
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [60])
 def test_a_model_and_its_weights_outlive_kills(tmp_path, kills):
     moments, left = random.Random(5), 0
     model = saving_child.model_of()

@@ -143,6 +143,7 @@ def test_popular_items_come_first_where_cosines_are_near():
     np.testing.assert_allclose(answer.scores, -np.sort(-scores), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_it_is_saved_with_its_vectors(tmp_path):
     model = made(num_layers=1, popularity=0.1).set_graph(LOG)
     model.compile(optimizer=keras.optimizers.Adam(0.1))

@@ -212,6 +212,7 @@ def test_tasks_that_stay_away_are_forgotten(batch):
     assert again.get_config() == config
 
 
+@pytest.mark.slow
 def test_training_remembers_what_the_towers_were_given(batch):
     for remember in (True, False):
         made = rating_learner(remember_training=remember)
@@ -243,6 +244,7 @@ def several(rng, **kwargs):
     return samples, MetaLearner(model, task="shop", inner_rate=0.5, seed=1, **kwargs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight", [0.0, 1.0])
 def test_every_tower_of_several_labels_adapts_to_those_that_are_there(rng, tmp_path, weight):
     samples, made = several(rng, meta_weight=weight)
@@ -350,6 +352,7 @@ def test_a_tower_that_does_not_run_is_told(rng):
         made.compute_loss(tensors(grade_rows(rng)))
 
 
+@pytest.mark.slow
 def test_ratings_without_a_user(rng, tmp_path):
     batch = rating_rows(rng)
     model = RatingModel(user=None, embedding_dim=4, units=[], regularization=0.01, seed=1)

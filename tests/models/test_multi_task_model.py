@@ -12,6 +12,7 @@ from recs.export import saved_model
 from recs.layers.blocks import MLP
 from recs.layers.multi_task import GradNorm, MMoE, PCGrad, UncertaintyWeights
 from recs.models import MultiTaskModel
+from tests.harness.tiers import slow_but
 
 TASKS = ["long", "even"]
 
@@ -38,6 +39,7 @@ def trained(model, samples, epochs=1):
     return model.fit(data, epochs=epochs, verbose=0).history
 
 
+@pytest.mark.slow
 def test_both_labels_are_learnt(samples):
     history = trained(made(MMoE(TASKS, 2, (8,))), samples, 15)
     assert history["long_auc"][-1] > 0.98
@@ -77,7 +79,7 @@ def sharings():
     }
 
 
-@pytest.mark.parametrize("kind", [*sharings()])
+@pytest.mark.parametrize("kind", slow_but(sharings(), "mmoe", "gradnorm"))
 def test_it_is_saved_trained_further_and_served(samples, tmp_path, kind):
     model = made(**sharings()[kind])
     trained(model, samples)

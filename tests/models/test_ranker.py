@@ -74,6 +74,7 @@ def test_the_loss_is_that_of_the_head_with_weights_of_items():
     assert abs(float(unweighted) - logs["loss"]) > 1e-3
 
 
+@pytest.mark.slow
 def test_regularization_of_embeddings_and_head_is_weighed_once():
     l2 = keras.regularizers.L2(0.1)
     model = made(regularizer=l2, regularization_weight=3.0, metrics=[])
@@ -109,6 +110,7 @@ def test_sequences_can_be_left_to_the_scorer():
     assert np.isfinite(model.fit(lists.to_dataset(3), verbose=0).history["loss"]).all()
 
 
+@pytest.mark.slow
 def test_what_is_saved_is_loaded(tmp_path):
     model = Ranker(FEATURES, metrics=recs.metrics.NDCGMetric(name="ndcg"), list_dropout=0.2, seed=3)
     model.compile(optimizer="adam", run_eagerly=False)

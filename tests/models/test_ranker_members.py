@@ -151,6 +151,7 @@ def test_it_learns_and_is_saved(make, lists, tmp_path):
     assert configs[0] == configs[1]
 
 
+@pytest.mark.slow
 def test_it_is_served(tmp_path):
     lists, model = ids(), of_ids()
     model.compile(keras.optimizers.Adam(0.05))

@@ -12,6 +12,7 @@ from recs.data import Interactions, Items, sequences
 from recs.layers import DynamicEmbedding
 from recs.layers.sequence import GRU4Rec, MeanHistory, SASRec
 from recs.models import SequenceTower, SequentialRetrieval
+from tests.harness.tiers import slow_but
 
 NAMES = ["a", "b", "c", "d", "e", "f"]
 ITEMS = Items({"item": NAMES, "title": [name.upper() for name in NAMES]})
@@ -197,15 +198,19 @@ def test_negatives_are_drawn_anew_and_uniformly_over_known_items():
 
 @pytest.mark.parametrize(
     ("encoder", "options"),
-    [
-        ("sasrec", {}),
-        ("gru", {}),
-        ("mean", {"share_items": False}),
+    slow_but(
+        [
+            ("sasrec", {}),
+            ("gru", {}),
+            ("mean", {"share_items": False}),
+            ("sasrec", {"positions": "all"}),
+            ("gru", {"positions": "all", "negatives": 9, "item_bias": True}),
+            ("gru", {"negatives": 5, "negatives_from": "catalogue"}),
+            ("sasrec", {"normalize": True, "temperature": 0.1}),
+        ],
         ("sasrec", {"positions": "all"}),
-        ("gru", {"positions": "all", "negatives": 9, "item_bias": True}),
         ("gru", {"negatives": 5, "negatives_from": "catalogue"}),
-        ("sasrec", {"normalize": True, "temperature": 0.1}),
-    ],
+    ),
 )
 def test_training_learns_what_follows(encoder, options):
     model = trained(encoder, **options)
@@ -242,6 +247,7 @@ def test_a_user_without_a_history_gets_what_most_like():
     assert model.recommend([[]], k=1).ids[0, 0] == NAMES[int(bias.argmax())]
 
 
+@pytest.mark.slow
 def test_integer_ids_work():
     log = Interactions({"user": [1] * 6, "item": [0, -1, 5, 0, -1, 5], "timestamp": range(6)})
     model = made("gru", id_dtype="int64", correct_sampling=True).set_popularity(log.item_counts())
@@ -276,6 +282,7 @@ def test_wrong_arguments_are_refused():
         SequenceTower(MeanHistory(), embedding=DynamicEmbedding(3, combiner="mean"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_trains(policy):
     keras.config.set_dtype_policy(policy)
@@ -283,6 +290,7 @@ def test_mixed_precision_trains(policy):
     assert model.recommend([["d", "e"]], k=1).ids.tolist() == [["f"]]
 
 
+@pytest.mark.slow
 def test_it_plugs_into_a_model_of_ones_own():
     class Next(recs.Model):
         def __init__(self):

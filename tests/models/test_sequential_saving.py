@@ -43,6 +43,7 @@ def test_a_saved_model_recommends_the_same_in_a_new_process(tmp_path, encoder):
     )
 
 
+@pytest.mark.slow
 def test_a_loaded_model_goes_on_training(tmp_path):
     drawn = {"negatives": 4, "negatives_from": "catalogue"}
     trained(epochs=1, share_items=False, **drawn).save(tmp_path / "model.keras")

@@ -169,6 +169,7 @@ def test_item_bias_is_what_an_unknown_user_is_served():
         Tower("id", bias="two")
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_result():
     keras.utils.set_random_seed(1)
     first, second = trained(seed=None, epochs=2), trained(seed=None, epochs=2)
@@ -235,6 +236,7 @@ def test_a_loaded_model_has_its_popularity_and_goes_on_training(tmp_path):
     assert loaded.get_config()["correct_sampling"] is True
 
 
+@pytest.mark.slow
 def test_negatives_of_the_corpus_are_drawn_from_the_items_of_training(tmp_path):
     kinds = [InBatch(), Uniform(50, seed=1), Popular(20, seed=2)]
     model = made(negatives=kinds, num_hard_negatives=8, id_dtype="string")

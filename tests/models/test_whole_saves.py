@@ -106,6 +106,7 @@ def check_full_disk(folder, rows, full):
     assert answers(keras.saving.load_model(folder / "m.keras")) == answers(model)
 
 
+@pytest.mark.slow
 def test_where_files_may_not_grow_the_old_ones_stay_and_nothing_is_left(tmp_path):
     check_full_disk(tmp_path, 50_000, short_files)
 

@@ -19,6 +19,7 @@ NOTEBOOKS = sorted((pathlib.Path(__file__).parents[2] / "notebooks").glob("*.ipy
 
 # Many models are compiled in these: one epoch takes nearly as long as all.
 LONG = {
+    "01_two_tower_movielens",
     "02_retrieval_recipes",
     "03_sequences",
     "04_listwise_ranking",

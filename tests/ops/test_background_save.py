@@ -135,6 +135,7 @@ def test_a_limit_on_the_length_of_files_leaves_the_old_file_and_the_table(tmp_pa
     assert [p.name for p in tmp_path.iterdir()] == ["state"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_old_file_and_the_table(tmp_path):
     # Namespaces of its own let the process mount a disk, where the machine allows them.
     namespaces = ("unshare", "--user", "--map-root-user", "--mount")
@@ -159,7 +160,8 @@ KILLED = """
 """
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [10])
 def test_a_killed_process_leaves_the_last_complete_state(tmp_path, rng, kills):
     """Hundreds of kills are in tests/cc/crash.cc; here the whole way through Python is killed."""
     path = tmp_path / "state"
@@ -183,6 +185,7 @@ def test_a_killed_process_leaves_the_last_complete_state(tmp_path, rng, kills):
         assert rows[0, 0] in (last, last + 1)
 
 
+@pytest.mark.slow
 def test_a_thousand_flips_and_cuts_are_told(tmp_path, rng):
     table = new()
     fill(table, 3_000, 1.0)

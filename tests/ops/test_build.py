@@ -153,6 +153,7 @@ def test_a_failing_compiler_is_quoted_and_leaves_nothing(compiler, tmp_path, mon
     assert build.build().exists()
 
 
+@pytest.mark.slow
 def test_two_processes_that_ask_at_once_build_once(compiler, tmp_path):
     # A compiler needs no TensorFlow here, so its runtime does not start.
     code = (

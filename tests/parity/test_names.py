@@ -112,6 +112,7 @@ def test_the_guide_names_what_is_left_out(path):
     assert path.rpartition(".")[2] in GUIDE.read_text()
 
 
+@pytest.mark.slow
 def test_every_part_can_be_reached_from_the_top_alone():
     """In a new process, where nothing was imported on the way."""
     paths = [path for path in names_of_tfrs() if path not in OMITTED]

@@ -263,6 +263,7 @@ def test_groups_inside_a_head():
     assert float(sum(head.losses)) == pytest.approx(of_kernel, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_groups_inside_a_model_learn_with_dropout_of_items():
     y = np.argsort(np.argsort(FEATURES[..., 0])).astype("float32")
     y[1, 3:] = -1

@@ -250,6 +250,7 @@ def test_plain_compile_adds_them_as_keras_does():
     np.testing.assert_allclose(model.evaluate(X, Y, verbose=0), want, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_regularization_lowers_the_loss_of_unseen_lists():
     rng = np.random.default_rng(4)
 

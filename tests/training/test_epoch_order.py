@@ -157,6 +157,7 @@ class TestEverySourceAndKind:
         assert_same(state(model), whole(source, kind))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_backup_and_restore_goes_on_by_epoch(kind, folder, whole, tmp_path):
     for killed in (True, False):
@@ -174,6 +175,7 @@ def test_backup_and_restore_goes_on_by_epoch(kind, folder, whole, tmp_path):
     assert_same(state(model), whole("rows", kind))
 
 
+@pytest.mark.slow
 def test_epochs_that_are_no_passes_go_on_too(folder, tmp_path):
     def data():
         return data_of("rows", "recs", folder).repeat()
@@ -191,6 +193,7 @@ def test_epochs_that_are_no_passes_go_on_too(folder, tmp_path):
     assert_same(state(model), state(uninterrupted))
 
 
+@pytest.mark.slow
 def test_a_state_at_the_end_of_an_epoch_goes_on_with_the_next(folder, whole, tmp_path):
     save = BackgroundCheckpoint(tmp_path, save_freq=BATCHES)
     save.resume(towers(), data_of("tfrecord", "recs", folder), epochs=1, verbose=0)

@@ -90,6 +90,7 @@ def test_a_prepared_load_is_silent_and_takes_no_lock(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_import_is_light_and_silent():
     heavy = {"tensorflow", "tensorflow_datasets", "pyarrow", "keras"}
     code = (

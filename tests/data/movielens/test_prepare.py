@@ -36,6 +36,7 @@ def test_two_processes_prepare_once_without_network(tmp_path):
     assert left == ["0.1.1"]
 
 
+@pytest.mark.slow
 def test_progress_bars_come_back(tmp_path, capfd):
     before = tfds.core.utils.tqdm_utils._active
     try:

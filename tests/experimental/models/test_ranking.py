@@ -13,6 +13,7 @@ from recs.layers import DynamicEmbedding, EmbeddingCollection, FeatureConfig, Ta
 from recs.layers.blocks import MLP
 from recs.layers.feature_interaction import Cross
 from recs.tasks import Ranking as RankingTask
+from tests.harness.tiers import slow_but
 
 RNG = np.random.default_rng(2)
 ROWS = 256
@@ -89,7 +90,7 @@ def batches(size=64):
     return tf.data.Dataset.from_tensor_slices((X, CLICKS)).batch(size)
 
 
-@pytest.mark.parametrize("embeddings", EMBEDDINGS)
+@pytest.mark.parametrize("embeddings", slow_but(EMBEDDINGS, "collection"))
 def test_it_learns_which_pairs_are_clicked(embeddings):
     model = made(embeddings)
     model.fit(batches().repeat(30), verbose=0)
@@ -99,7 +100,7 @@ def test_it_learns_which_pairs_are_clicked(embeddings):
     assert figures["prediction_mean"] == pytest.approx(CLICKS.mean(), abs=0.1)
 
 
-@pytest.mark.parametrize("embeddings", EMBEDDINGS)
+@pytest.mark.parametrize("embeddings", slow_but(EMBEDDINGS, "dynamic"))
 def test_saved_and_loaded_it_goes_on_where_it_was(embeddings, tmp_path):
     model = made(embeddings)
     model.fit(batches(), verbose=0)
@@ -110,6 +111,7 @@ def test_saved_and_loaded_it_goes_on_where_it_was(embeddings, tmp_path):
     np.testing.assert_array_equal(again.predict(X, verbose=0), model.predict(X, verbose=0))
 
 
+@pytest.mark.slow
 def test_dcn():
     crosses = keras.Sequential([keras.layers.Concatenate(), Cross(projection_dim=4)])
     model = made("collection", feature_interaction=crosses, concat_dense=False)

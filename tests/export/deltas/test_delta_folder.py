@@ -266,6 +266,7 @@ def test_what_a_killed_writer_left_does_no_harm_and_goes_with_the_next_write(tmp
     assert sorted(os.listdir(tmp_path)) == ["000001-base", "000002-delta", "manifest.json"]
 
 
+@pytest.mark.slow
 def test_two_writers_at_once_leave_a_chain(tmp_path, rng):
     trainers = [model_of(), model_of()]
     for trainer in trainers:

@@ -184,6 +184,7 @@ def test_the_tables_of_a_collection_have_policies_of_their_own():
     assert layer.table("users").contains([1, 2]).tolist() == [False, True]
 
 
+@pytest.mark.slow
 def test_a_new_process_goes_on_equally(tmp_path):
     model = policies_side.build()
     policies_side.train(model, range(6))

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from recs.layers import DynamicEmbedding
 from tests.harness.new_process import run_module
+from tests.harness.tiers import slow_but
 from tests.layers.dynamic_embedding.saving_side import batch, build, report, restore, train
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -31,7 +32,7 @@ def report_from_a_new_process(kind: str, folder: pathlib.Path) -> dict[str, np.n
     return dict(np.load(folder / "restored.npz"))
 
 
-@pytest.mark.parametrize("kind", ["keras", "weights", "checkpoint"])
+@pytest.mark.parametrize("kind", slow_but(["keras", "weights", "checkpoint"], "keras"))
 def test_a_new_process_predicts_and_trains_on_equally(kind, tmp_path):
     model = build()
     train(model, range(5))
@@ -46,7 +47,7 @@ def test_a_new_process_predicts_and_trains_on_equally(kind, tmp_path):
     np.testing.assert_array_equal(actual["sizes"], expected["sizes"])
 
 
-@pytest.mark.parametrize("kind", ["keras", "weights", "checkpoint"])
+@pytest.mark.parametrize("kind", slow_but(["keras", "weights", "checkpoint"], "weights"))
 def test_a_reloaded_model_shares_nothing_with_the_original(kind, tmp_path):
     model = build()
     train(model, range(3))
@@ -70,6 +71,7 @@ def test_restoring_replaces_what_was_there(tmp_path):
     assert report(other)["sizes"] == sizes
 
 
+@pytest.mark.slow
 def test_backup_and_restore_resumes_where_fit_was_killed(tmp_path):
     class Kill(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import recs.export
 from recs.layers import DynamicEmbedding
+from tests.harness.tiers import slow_but
 from tests.layers.dynamic_embedding.dense_twin import dynamic_model, rows_of
 
 VOCABULARY = 50
@@ -38,6 +39,7 @@ def loss_of(model: keras.Model) -> float:
     return float(model.evaluate(ids, targets, verbose=0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage", STORAGES)
 def test_training_is_close_to_that_of_float32(storage):
     full, half = trained("float32"), trained(storage)
@@ -53,7 +55,7 @@ def test_training_is_close_to_that_of_float32(storage):
     np.testing.assert_array_equal(rows, rows.astype(DTYPES[storage]).astype(np.float32))
 
 
-@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("storage", slow_but(STORAGES, "bfloat16"))
 def test_updates_far_below_the_spacing_add_up(storage):
     """Five hundred steps of a hundredth of the spacing; rounded to the nearest, all were lost."""
     dtype, dim, steps = DTYPES[storage], 256, 500

@@ -34,6 +34,7 @@ def save(model: keras.Model, kind: str, folder: pathlib.Path) -> None:
         checkpoint.write(str(folder / "ckpt"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_new_process_predicts_and_trains_on_equally(kind, tmp_path):
     # An even number of steps: half a step of accumulated gradients is not saved.
@@ -82,6 +83,7 @@ def test_weights_of_other_tables_are_refused(tmp_path):
         of(4).load_weights(tmp_path / "m.weights.h5")
 
 
+@pytest.mark.slow
 def test_backup_and_restore_resumes_where_fit_was_killed(tmp_path):
     class Kill(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):

@@ -79,6 +79,7 @@ def test_grad_norm_moves_its_weights_along_the_papers_gradient(rng):
     np.testing.assert_allclose(own, numeric, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_grad_norm_makes_steep_and_flat_tasks_pull_alike():
     """Losses that do not fall, one of gradients 100 times the other's: weights go as 1 to 100."""
     layer = GradNorm(["steep", "flat"], alpha=0.0)

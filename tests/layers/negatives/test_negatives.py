@@ -149,6 +149,7 @@ def test_the_correction_is_that_of_the_mixture(rng, in_batch):
     np.testing.assert_allclose(got, want, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_tower_learns_from_drawn_negatives_in_fit_and_is_saved(tmp_path):
     model = Mixed()
     model.compile(keras.optimizers.Adagrad(0.1))

@@ -184,6 +184,7 @@ def test_in_a_functional_model_that_is_saved(combiner, tmp_path):
             np.testing.assert_allclose(found[name], want[name], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_functional_model_learns_from_lists():
     features = RankingFeatures(
         [RankingFeature("history", "sequence", table="items")],
