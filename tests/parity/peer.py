@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import json
 import os
 import pathlib
@@ -12,6 +13,8 @@ import tempfile
 from typing import Any
 
 import numpy as np
+
+from tests.parity.recorded import digest, recorded
 
 HERE = pathlib.Path(__file__).parent
 
@@ -26,14 +29,23 @@ class Case:
 
 
 def run_tfrs(
-    cases: dict[str, Case], side: str = "tfrs_side.py"
+    name: str | None, cases: dict[str, Case], side: str = "tfrs_side.py"
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Returns the arrays that TFRS gives for each case, one process for all of them.
+    """Returns the arrays that TFRS gives for each case, recorded or from one process for all.
 
     Args:
+        name: Of the file of recorded answers, or None to ask always.
         cases: What to compute, by name.
         side: The file beside this one that has a function for each kind of case.
     """
+    if name is None:
+        return _ask(cases, side)
+    version = importlib.metadata.version("tensorflow-recommenders")
+    question = digest(cases, [HERE / side], version)
+    return recorded(name, question, lambda: _ask(cases, side))
+
+
+def _ask(cases: dict[str, Case], side: str) -> dict[str, dict[str, np.ndarray]]:
     with tempfile.TemporaryDirectory() as folder:
         given, asked = pathlib.Path(folder, "given.npz"), pathlib.Path(folder, "asked.json")
         answer = pathlib.Path(folder, "answer.npz")

@@ -56,7 +56,7 @@ LISTS = {
 
 @pytest.fixture(scope="module")
 def tfrs():
-    return run_tfrs({**EVALUATE, **LISTS}, "tfrs_examples_side.py")
+    return run_tfrs("examples_movielens", {**EVALUATE, **LISTS}, "tfrs_examples_side.py")
 
 
 def rows(case: Case, part: str) -> tf.data.Dataset:

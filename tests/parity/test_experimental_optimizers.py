@@ -63,7 +63,7 @@ COMPOSITE = {name: _composite_case(i, name) for i, name in enumerate(PARTS)}
 
 @pytest.fixture(scope="module")
 def tfrs():
-    return run_tfrs({**CLIPPY, **COMPOSITE}, "tfrs_experimental_side.py")
+    return run_tfrs("experimental_optimizers", {**CLIPPY, **COMPOSITE}, "tfrs_experimental_side.py")
 
 
 @pytest.mark.parametrize("name", CLIPPY)

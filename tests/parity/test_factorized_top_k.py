@@ -73,7 +73,7 @@ METRICS, INDEXES = _metric_cases(), _index_cases()
 @pytest.fixture(scope="module")
 def tfrs():
     renamed = {f"metric-{name}": case for name, case in METRICS.items()}
-    return run_tfrs({**renamed, **INDEXES})
+    return run_tfrs("factorized_top_k", {**renamed, **INDEXES})
 
 
 def _dataset(arrays, batch):

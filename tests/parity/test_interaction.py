@@ -79,7 +79,7 @@ CASES = _cases()
 
 @pytest.fixture(scope="module")
 def tfrs():
-    return run_tfrs(CASES, "tfrs_layers_side.py")
+    return run_tfrs("interaction", CASES, "tfrs_layers_side.py")
 
 
 def computed(case: Case, theirs: dict) -> list:

@@ -48,7 +48,7 @@ RANKING, TOWER = _ranking_cases(), _two_tower()
 
 @pytest.fixture(scope="module")
 def tfrs():
-    return run_tfrs({**RANKING, "tower": TOWER})
+    return run_tfrs("ranking", {**RANKING, "tower": TOWER})
 
 
 @pytest.mark.parametrize("name", RANKING)

@@ -197,7 +197,7 @@ DEFAULT = {
 
 @pytest.fixture(scope="module")
 def theirs():
-    return run_tfr({**CASES, **DEFAULT})
+    return run_tfr("ranking_losses", {**CASES, **DEFAULT})
 
 
 def _function(name):

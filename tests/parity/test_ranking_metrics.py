@@ -83,7 +83,7 @@ CASES = _cases()
 
 @pytest.fixture(scope="module")
 def theirs():
-    return run_tfr(CASES)
+    return run_tfr("ranking_metrics", CASES)
 
 
 def _function(name):

@@ -89,7 +89,7 @@ RETRIEVAL, LAYERS = _cases(), _layer_cases()
 
 @pytest.fixture(scope="module")
 def tfrs():
-    return run_tfrs({**RETRIEVAL, **LAYERS})
+    return run_tfrs("retrieval", {**RETRIEVAL, **LAYERS})
 
 
 @pytest.mark.parametrize("name", RETRIEVAL)

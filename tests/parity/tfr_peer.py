@@ -16,6 +16,7 @@ import tempfile
 import numpy as np
 
 from tests.parity.peer import Case
+from tests.parity.recorded import digest, recorded
 
 SIDE = pathlib.Path(__file__).parent / "tfr_side.py"
 VERSION = "0.5.5"
@@ -44,8 +45,18 @@ def installed() -> pathlib.Path:
     return folder
 
 
-def run_tfr(cases: dict[str, Case]) -> dict[str, dict[str, np.ndarray]]:
-    """Returns the arrays that TF-Ranking gives for each case, one process for all of them."""
+def run_tfr(name: str, cases: dict[str, Case]) -> dict[str, dict[str, np.ndarray]]:
+    """Returns the arrays that TF-Ranking gives for each case, recorded or from one process for all.
+
+    Args:
+        name: Of the file of recorded answers.
+        cases: What to compute, by name.
+    """
+    sides = [SIDE, SIDE.with_name("tfr_imported.py")]
+    return recorded(name, digest(cases, sides, VERSION), lambda: _ask(cases))
+
+
+def _ask(cases: dict[str, Case]) -> dict[str, dict[str, np.ndarray]]:
     with tempfile.TemporaryDirectory() as folder:
         given, asked = pathlib.Path(folder, "given.npz"), pathlib.Path(folder, "asked.json")
         answer = pathlib.Path(folder, "answer.npz")
