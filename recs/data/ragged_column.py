@@ -66,8 +66,12 @@ class RaggedColumn:
 
     @classmethod
     def from_lists(cls, rows: Iterable[Sequence[Any]]) -> RaggedColumn:
-        """Returns the column of these lists; strings become an object array."""
-        lists = [list(row) for row in rows]
+        """Returns the column of these lists; strings become an object array.
+
+        Raises:
+            ValueError: when a row is text, which is no list of its letters, or no list at all.
+        """
+        lists = [_as_list(row) for row in rows]
         flat = [value for row in lists for value in row]
         text = not flat or isinstance(flat[0], str)
         values = np.array(flat, dtype=object if text else None)
@@ -113,3 +117,17 @@ class RaggedColumn:
 
 def _splits(lengths: np.ndarray | Sequence[int]) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def _as_list(row: Any) -> list[Any]:
+    if not isinstance(row, str | bytes) and np.iterable(row):
+        return list(row)
+    raise ValueError(
+        explain(
+            "Each row of `rows`",
+            rule="must be a list",
+            received=repr(row),
+            where="RaggedColumn.from_lists",
+            remedy=f"Write `[{row!r}]` for a list of one value.",
+        )
+    )

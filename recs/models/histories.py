@@ -10,23 +10,49 @@ import tensorflow as tf
 
 from recs.data.columns import Lists
 from recs.data.ragged_column import RaggedColumn
+from recs.errors import explain
 
 
-def as_column(histories: Any, name: str, id_dtype: str) -> Any:
+def as_column(histories: Any, name: str, id_dtype: str, where: str) -> Any:
     """Returns histories as a column of lists, or as the ragged tensor they are.
 
     Args:
         histories: lists of ids, a column of lists, a `tf.RaggedTensor`, or a dict with one.
         name: their name in a dict.
         id_dtype: `"string"` or `"int64"`; it says what ids are where there are none.
+        where: The model, for the message.
+
+    Raises:
+        ValueError: the dict has no such column, or the histories are no lists of such ids.
     """
     if isinstance(histories, Mapping):
+        if name not in histories:
+            rule, received = f"must have the column '{name}'", ", ".join(histories) or "none"
+            raise ValueError(explain("`histories`", rule=rule, received=received, where=where))
         histories = histories[name]
     if isinstance(histories, Lists | tf.RaggedTensor):
         return histories
     column = RaggedColumn.from_lists(histories)
-    dtype = object if id_dtype == "string" else np.int64
-    return RaggedColumn(column.values.astype(dtype), column.row_splits)
+    return RaggedColumn(_ids(column.values, id_dtype, where), column.row_splits)
+
+
+def _ids(values: np.ndarray, id_dtype: str, where: str) -> np.ndarray:
+    """Returns ids as integers or an object array of text, if that changes none of them."""
+    if not len(values):
+        return values.astype(object if id_dtype == "string" else np.int64)
+    text = values.dtype.kind in "OUS" and all(isinstance(one, str | bytes) for one in values)
+    number = values.dtype.kind in "iu" and values.dtype != np.uint64
+    if text if id_dtype == "string" else number:
+        return values.astype(object if text else np.int64)
+    raise ValueError(
+        explain(
+            "`histories`",
+            rule=f"must hold {'strings' if id_dtype == 'string' else 'integers that fit int64'}, "
+            f"as `id_dtype='{id_dtype}'` says",
+            received=f"{values[0]!r} of type {type(values[0]).__name__}",
+            where=where,
+        )
+    )
 
 
 def seen_and(

@@ -342,7 +342,8 @@ class SequentialRetrieval(Recommender):
         return self._best(self.query_vectors(column), k, excluded)
 
     def _column(self, histories: Any) -> Any:
-        return as_column(histories, self.query_tower.column, self.query_tower.id_dtype)
+        tower = self.query_tower
+        return as_column(histories, tower.column, tower.id_dtype, self._where)
 
     def serving_signatures(self) -> dict[str, Any]:
         """Returns what a server offers: `serving_default`, `top_k`, `unseen` and the embeddings.

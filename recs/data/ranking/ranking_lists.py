@@ -241,7 +241,7 @@ def _cast(values: np.ndarray, kind: Any) -> np.ndarray:
     text = values.dtype.kind in "OSU"
     if text != (kind is object):
         raise TypeError(f"dtype {values.dtype}")
-    if kind == "int64" and values.dtype.kind == "f":
+    if values.dtype.kind in "mM" or (kind == "int64" and values.dtype.kind not in "iu"):
         raise TypeError(f"dtype {values.dtype}")
     if kind == "int64" and values.dtype == np.uint64 and (values >= 2**63).any():
         raise TypeError(f"{values.max()}, which does not fit")
