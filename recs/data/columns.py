@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from recs.as_array import as_array
 from recs.data import times
 from recs.data.ids import some_rows
 from recs.data.ragged_column import RaggedColumn
@@ -28,7 +29,7 @@ def as_column(name: str, value: Any, where: str) -> Column:
     if isinstance(value, Lists):
         return value
     if not isinstance(value, np.ndarray):
-        value = np.array(list(value))
+        value = as_array(list(value))
     if value.ndim != 1:
         raise ValueError(
             explain(

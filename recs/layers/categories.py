@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from recs.as_array import as_array, is_text
 from recs.errors import explain
 from recs.layers.row_shapes import check_same_rows, list_per_row, value_per_row
 
@@ -29,9 +30,12 @@ def as_text(values: Any, name: str, where: str) -> tf.Tensor | tf.RaggedTensor:
     if isinstance(values, tf.RaggedTensor):
         return values.with_flat_values(as_text(values.flat_values, name, where))
     if not tf.is_tensor(values):
-        values = np.asarray(values)
+        values = as_array(values)
         if values.dtype.kind in "mM":
             raise _no_category(name, values.dtype, where)
+        if values.dtype == object and not is_text(values):
+            kinds = sorted({type(one).__name__ for one in values.ravel().tolist()})
+            raise _no_category(name, " and ".join(kinds), where)
         values = tf.convert_to_tensor(values.astype(object) if values.dtype.kind == "U" else values)
     if values.dtype == tf.string:
         return values
@@ -89,7 +93,7 @@ class TrainedColumns:
             if not isinstance(values, tf.RaggedTensor | tf.SparseTensor) and not tf.is_tensor(
                 values
             ):
-                values = np.asarray(values)
+                values = as_array(values)
             text = values
             if not isinstance(values, tf.SparseTensor):
                 text = as_text(values, name, self._where)

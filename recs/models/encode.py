@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from recs.as_array import as_array, is_text
 from recs.errors import explain
 from recs.layers.categories import as_text
 from recs.layers.row_shapes import check_same_rows
@@ -55,8 +56,22 @@ def as_ids(ids: Any, id_dtype: str | None = None) -> np.ndarray:
     Args:
         ids: A list or array of them.
         id_dtype: What no ids are, `"string"` or `"int64"`. Defaults to `None`: as they come.
+
+    Raises:
+        ValueError: the array is of objects some of which are not text.
     """
-    array = np.asarray(ids)
+    array = as_array(ids)
+    if array.dtype == object and not is_text(array):
+        kinds = sorted({type(one).__name__ for one in array.ravel().tolist()})
+        raise ValueError(
+            explain(
+                "Ids and categories",
+                rule="must be all strings, or all integers",
+                received=" and ".join(kinds),
+                where="recs.models",
+                remedy='Write the others as strings too, and "" for a category that is missing.',
+            )
+        )
     if id_dtype is not None and not array.size:
         return array.astype(object if id_dtype == "string" else np.int64)
     return array.astype(object) if array.dtype.kind in "US" else array

@@ -156,7 +156,7 @@ class Recommender(ReadyModel):
             )
         width = max(map(len, rows), default=0)
         absent = self.catalogue.absent()
-        filled = [row + [absent] * (width - len(row)) for row in rows]
+        filled = [as_ids(row).tolist() + [absent] * (width - len(row)) for row in rows]
         string = self.candidate_tower.id_dtype == "string"
         array = np.array(filled, object if string else np.int64).reshape(queries, width)
         return tf.constant(array, tf.string if string else tf.int64)
