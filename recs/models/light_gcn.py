@@ -200,7 +200,7 @@ class LightGCN(TwoTower):
         graph = self._known_graph()
         users, items = self._vectors(graph, training)
         user = places(inputs[self.query_tower.column], graph.user_ids)
-        liked = inputs[self.items_column]
+        liked = self._lists(inputs)
         row, item = liked.value_rowids(), places(liked.values, graph.item_ids)
         share = tf.exp(self.recency * _along(liked))
         known = tf.logical_and(item >= 0, tf.gather(user, row) >= 0)
@@ -216,6 +216,22 @@ class LightGCN(TwoTower):
         weight = tf.math.divide_no_nan(weight, tf.reduce_sum(weight))
         queries = tf.gather(users, tf.maximum(user, 0)) / self.temperature
         return catalogue_softmax(queries, items, positive, weight, training)
+
+    def _lists(self, inputs: Any) -> tf.RaggedTensor:
+        """Returns the items of each user."""
+        liked = inputs.get(self.items_column)
+        if isinstance(liked, tf.RaggedTensor):
+            return liked
+        kind = "no such column" if liked is None else f"shape {tuple(liked.shape)}"
+        raise ValueError(
+            explain(
+                f"Column '{self.items_column}'",
+                rule="must hold the list of each user's items, as a ragged tensor",
+                received=f"{kind}; the columns are {', '.join(inputs)}",
+                where=f"LightGCN '{self.name}'",
+                remedy="Make the batches of users: `recs.data.by_user(train).to_dataset(...)`.",
+            )
+        )
 
     def _examples_summed(self, inputs: Any) -> Any:
         return None  # The loss is a mean.

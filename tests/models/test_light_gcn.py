@@ -180,3 +180,18 @@ def test_a_new_graph_counts_at_once():
 def test_wrong_arguments(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         made(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("columns", "received"),
+    [
+        ({"user": ["u"]}, "no such column; the columns are user"),
+        ({"user": ["u"], "items": [["a"]]}, r"shape \(1, 1\)"),
+    ],
+)
+def test_batches_that_are_not_of_users_are_refused(columns, received):
+    log = Interactions({"user": ["u"], "item": ["a"]})
+    model = LightGCN(user="user", item="item", embedding_dim=2, seed=1).set_graph(log)
+    columns = {name: tf.constant(values) for name, values in columns.items()}
+    with pytest.raises(ValueError, match=f"must hold the list .*Received: {received}.*by_user"):
+        model.compute_loss(columns)
