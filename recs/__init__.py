@@ -6,6 +6,7 @@ name and every file that the package writes can be loaded.
 
 from recs import (
     callbacks,
+    compat,
     data,
     evaluation,
     examples,
@@ -29,6 +30,7 @@ __all__ = [
     "Model",
     "__version__",
     "callbacks",
+    "compat",
     "data",
     "evaluation",
     "examples",

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from recs.errors import explain
+from recs.experimental.optimizers.shrink_by_references import shrink_by_references
 from recs.optimizers.checks import check_at_least
 from recs.optimizers.dense_gradient import dense_gradient
 
@@ -144,15 +145,15 @@ class ClippyAdagrad(keras.optimizers.Optimizer):
     def _scale(self, delta: Any, variable: Any, inverse_root: Any) -> Any:
         """Returns the largest number up to 1 with which the step is within its bound."""
         constants = self._constants
-        bound = (
-            ops.abs(variable) * constants["variable_relative_threshold"]
-            + inverse_root * constants["accumulator_relative_threshold"]
-            + constants["absolute_threshold"]
-        )
-        still = ops.equal(delta, 0)
-        size = ops.where(still, ops.ones_like(delta), ops.abs(delta))
-        allowed = ops.where(still, ops.ones_like(delta), bound / size)
-        return ops.min(allowed, initial=1.0)
+        return shrink_by_references(
+            delta,
+            [variable, inverse_root],
+            [
+                constants["variable_relative_threshold"],
+                constants["accumulator_relative_threshold"],
+            ],
+            constants["absolute_threshold"],
+        )[1]
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

@@ -1,0 +1,5 @@
+"""The helpers of TFRS's tutorials."""
+
+from recs.compat.tfrs.examples import movielens
+
+__all__ = ["movielens"]

@@ -1,0 +1,5 @@
+"""What TFRS calls experimental."""
+
+from recs.compat.tfrs.experimental import layers, models, optimizers
+
+__all__ = ["layers", "models", "optimizers"]

@@ -1,0 +1,5 @@
+"""Experimental layers."""
+
+from recs.compat.tfrs.experimental.layers import embedding
+
+__all__ = ["embedding"]

@@ -1,0 +1,5 @@
+"""The DLRM and DCN ranking model."""
+
+from recs.experimental.models import Ranking
+
+__all__ = ["Ranking"]

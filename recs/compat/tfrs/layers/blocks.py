@@ -1,0 +1,5 @@
+"""Dense blocks."""
+
+from recs.layers.blocks import MLP
+
+__all__ = ["MLP"]

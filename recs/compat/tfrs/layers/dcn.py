@@ -1,0 +1,5 @@
+"""The cross layer."""
+
+from recs.layers.feature_interaction import Cross
+
+__all__ = ["Cross"]

@@ -1,0 +1,5 @@
+"""Several cross layers."""
+
+from recs.layers.feature_interaction import MultiLayerDCN
+
+__all__ = ["MultiLayerDCN"]

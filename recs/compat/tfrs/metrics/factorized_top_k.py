@@ -1,0 +1,5 @@
+"""Top-k metrics."""
+
+from recs.metrics import Factorized, FactorizedTopK
+
+__all__ = ["Factorized", "FactorizedTopK"]

@@ -1,0 +1,5 @@
+"""The base class of models."""
+
+from recs.models import Model
+
+__all__ = ["Model"]

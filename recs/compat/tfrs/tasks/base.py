@@ -1,0 +1,5 @@
+"""The base class of tasks."""
+
+from recs.tasks import Task
+
+__all__ = ["Task"]

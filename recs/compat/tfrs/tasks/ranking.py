@@ -1,0 +1,5 @@
+"""The pointwise ranking task."""
+
+from recs.tasks import Ranking
+
+__all__ = ["Ranking"]

@@ -1,0 +1,5 @@
+"""Types of arguments."""
+
+from recs.types import Activation
+
+__all__ = ["Activation"]
