@@ -7,6 +7,7 @@ name and every file that the package writes can be loaded.
 from recs import (
     callbacks,
     data,
+    embedding,
     evaluation,
     examples,
     experimental,
@@ -30,6 +31,7 @@ __all__ = [
     "__version__",
     "callbacks",
     "data",
+    "embedding",
     "evaluation",
     "examples",
     "experimental",
