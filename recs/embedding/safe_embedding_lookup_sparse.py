@@ -34,7 +34,8 @@ def safe_embedding_lookup_sparse(
     (a string is always valid), and with `"mean"` and `"sqrtn"` those with a weight of 0 or less. A
     row of which nothing is left gets the row of `default_id`, or zeros.
 
-    A `DynamicEmbedding` takes negative ids as any others; this function alone leaves them out.
+    A `DynamicEmbedding` takes negative ids as any others, and so does TFRA's function of this name;
+    this one leaves them out, as that of `tf.nn`. `embedding_lookup_sparse` takes them.
 
     Args:
         embedding_weights: `recs.layers.DynamicEmbedding`. The owner of the table; its `combiner` is

@@ -39,9 +39,7 @@ def test_values_and_gradients(
 ):
     both, indices = twins(key_dtype, combiner=layer_combiner), sparse(case)
     count = int(tf.size(indices.values))
-    weights = WEIGHTS[:count].copy()
-    if combiner == "sqrtn":  # where `tf.nn` has NaN for the gradient of a row of weights 0
-        weights[weights == 0.0] = 0.25
+    weights = WEIGHTS[:count]
 
     def with_weights(values):
         return indices.with_values(values[0]) if values else None

@@ -125,6 +125,18 @@ def test_fit_on_sparse_inputs():
     assert both.layer.table.size() == len(both.keys)
 
 
+@pytest.mark.parametrize("name", LOOK_UPS)
+def test_a_model_is_exported_in_the_ops_of_tensorflow(name, tmp_path):
+    both = twins(in_order=True)
+    model = model_of(recs.Model, both, name)
+    model.compile("sgd", "mse")
+    model.fit(INDICES, LABELS, verbose=0)
+    path = recs.export.saved_model(model, tmp_path / "1")
+    served = tf.saved_model.load(str(path)).signatures["serving_default"]
+    (scores,) = served(inputs=tf.constant(INDICES)).values()
+    np.testing.assert_allclose(scores, model(INDICES), rtol=1e-6)
+
+
 def test_a_bare_loop_trains_rows_and_dense_weights_together():
     layer = recs.layers.DynamicEmbedding(4, optimizer=keras.optimizers.Adagrad(0.5), seed=1)
     head = keras.layers.Dense(1)
