@@ -99,6 +99,15 @@ def test_weights_are_where_the_ids_are(look_up, case):
 
 
 @pytest.mark.parametrize("look_up", SPARSE)
+def test_no_weights_are_not_those_of_one_id(look_up):  # which would be equal if broadcast
+    one, layer = tf.SparseTensor([[0, 0]], [1], [3, 2]), DynamicEmbedding(2)
+    unknown = tf.SparseTensorSpec(None, tf.float32)
+    run = tf.function(lambda w: look_up(layer, one, w), input_signature=[unknown])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must have the shape and the indices"):
+        run(BAD_WEIGHTS["none"])
+
+
+@pytest.mark.parametrize("look_up", SPARSE)
 def test_rows_are_in_order(look_up):
     ids = tf.SparseTensor([[1, 0], [0, 0]], [1, 2], [2, 1])
     with pytest.raises(ValueError, match=r"in the order of their rows.*tf\.sparse\.reorder"):
