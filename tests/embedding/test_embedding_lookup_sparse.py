@@ -88,6 +88,21 @@ def test_mask_key_is_left_out(weighted):
     assert output.numpy().tolist() == [[3.5 if weighted else 3.0], [0.0]]
 
 
+@pytest.mark.parametrize("case", ["no_ids", "no_rows"])
+@pytest.mark.parametrize("compiled", EAGER_AND_GRAPH)
+def test_no_weights_have_a_gradient_too(case, compiled):
+    both, ids = twins(), sparse(case)
+    check_values_and_step(
+        both,
+        lambda weights: embedding_lookup_sparse(
+            both.layer, ids, ids.with_values(weights), training=True
+        ),
+        lambda weights: tf.nn.embedding_lookup_sparse(both.dense, ids, ids.with_values(weights)),
+        np.zeros(0, "float32"),
+        compiled=compiled,
+    )
+
+
 def test_fast_look_up_and_name_change_nothing():
     both, indices = twins(), sparse("two_axes")
     ids, weights = both.sparse_keys(indices), indices.with_values(WEIGHTS)

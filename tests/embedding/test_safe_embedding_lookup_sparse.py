@@ -12,7 +12,7 @@ from tests.embedding.dense_twin import DIM, EAGER_AND_GRAPH, check_values_and_st
 
 # Row 1 has no id, row 3 no valid one, row 4 weights of 0 and less, row 5 is the empty last.
 PLACES = [[0, 0], [0, 1], [0, 3], [2, 0], [2, 2], [3, 1], [4, 0], [4, 1]]
-IDS = np.array([1, -7, 1, 2, 8, -1, 3, 4])
+IDS = np.array([1, -7, 0, 2, 1, -1, 3, 4])
 WEIGHTS = np.array([0.5, 2.0, 1.5, 3.0, -0.5, 1.0, 0.0, -1.0], "float32")
 SHAPES = {"two_axes": [6, 4], "three_axes": [2, 3, 4], "one_axis": [24]}
 
@@ -69,6 +69,22 @@ def test_strings(combiner, weighted, default_id):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("combiner", ["sum", "mean"])
+def test_sums_alone_keep_weights_of_0_and_less(combiner):
+    both, ids = twins(in_order=True), sparse("two_axes")
+    output = check_values_and_step(
+        both,
+        lambda weights: safe_embedding_lookup_sparse(
+            both.layer, ids, ids.with_values(weights), combiner, 5, training=True
+        ),
+        lambda weights: tf.nn.safe_embedding_lookup_sparse(
+            both.dense, ids, ids.with_values(weights), combiner, 5
+        ),
+        WEIGHTS,
+    )
+    assert np.any(output[4] != output[5]) == (combiner == "sum")  # row 5 is empty
+
+
 @pytest.mark.parametrize("default_id", [None, 5])
 @pytest.mark.parametrize("rows", [0, 3])
 @pytest.mark.parametrize("compiled", EAGER_AND_GRAPH)
@@ -93,13 +109,21 @@ def test_shapes_that_a_graph_does_not_know():
     np.testing.assert_array_equal(run(ids), safe_embedding_lookup_sparse(both.layer, ids))
 
 
+@pytest.mark.parametrize("shape", [[4, None], [4, None, 7]])
+def test_shapes_that_a_graph_does_know(shape):
+    layer = twins(in_order=True).layer
+    run = tf.function(lambda ids: safe_embedding_lookup_sparse(layer, ids))
+    graph = run.get_concrete_function(tf.SparseTensorSpec(shape, tf.int64))
+    assert graph.structured_outputs.shape.as_list() == [*shape[:-1], DIM]
+
+
 def test_nothing_is_inserted_for_empty_rows_and_invalid_ids():
     layer = DynamicEmbedding(2, "ones")
     output = safe_embedding_lookup_sparse(
         layer, sparse("two_axes"), sparse("two_axes", WEIGHTS), training=True
     )
     assert output.numpy()[:, 0].tolist() == [1.0, 0.0, 1.0, 0.0, 0.0, 0.0]
-    assert sorted(layer.table.export()[0].tolist()) == [1, 2]
+    assert sorted(layer.table.export()[0].tolist()) == [0, 1, 2]
 
 
 def test_default_id_has_a_row_only_where_a_row_is_empty():
