@@ -33,6 +33,7 @@ GUIDES = {
     "recs.cli": ("cli",),
     "recs.data": ("data", "sequences", "multi_domain"),
     "recs.data.sequences": ("sequences",),
+    "recs.embedding": ("embeddings",),
     "recs.evaluation": ("data", "retrieval", "cli", "ranking_heads"),
     "recs.examples": ("from_tfrs",),
     "recs.experimental": ("from_tfrs", "optimizers"),
