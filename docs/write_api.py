@@ -76,7 +76,13 @@ TABLES = {
     "RecentRecords(...).table": (RecordTable, ("records", "checkpoints", "embeddings")),
 }
 FOR_LAYERS = {"handle", "find", "serialize", "deserialize", "empty_copy", "follows"}
-INTERNAL = ("recs.ops",)
+# The engine, and the names of other packages, which one line stands for.
+LEFT_OUT = ("recs.ops", "recs.compat")
+COMPAT = (
+    "\n## `recs.compat.tfrs`\n\n"
+    "The public names of TensorFlow Recommenders under its module paths "
+    "→ [From TensorFlow Recommenders](from_tfrs.md#from-tensorflow-recommenders)\n"
+)
 IMPORTS = re.compile(r"^(from|import) [^(\n]*(\([^)]*\))?$", re.MULTILINE)
 CONSTANTS = {"__version__": "The version, as text.", "VARIANTS": "The names that `load` takes."}
 
@@ -85,12 +91,13 @@ def public_modules() -> list[types.ModuleType]:
     """Returns the packages that say what they export, and modules that these export."""
     found = {"recs": recs}
     for module in pkgutil.walk_packages(recs.__path__, "recs."):
-        if module.ispkg and not module.name.startswith(INTERNAL):
+        if module.ispkg and not module.name.startswith(LEFT_OUT):
             package = importlib.import_module(module.name)
             found |= {package.__name__: package} if hasattr(package, "__all__") else {}
     for package in list(found.values()):
         parts = (getattr(package, name) for name in package.__all__)
-        found |= {part.__name__: part for part in parts if isinstance(part, types.ModuleType)}
+        modules = [part for part in parts if isinstance(part, types.ModuleType)]
+        found |= {m.__name__: m for m in modules if not m.__name__.startswith(LEFT_OUT)}
     return [found[name] for name in sorted(found)]
 
 
@@ -171,7 +178,7 @@ def page() -> str:
         parts += [entry(n, o, rf"\b{re.escape(n)}\b", guides) for n, o in names.items()]
         if module.__name__ == "recs.layers":
             parts += table_parts()
-    return "".join(parts)
+    return "".join([*parts, COMPAT])
 
 
 def table_parts() -> Iterator[str]:
