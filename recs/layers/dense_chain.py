@@ -23,6 +23,11 @@ def through(layers: Sequence[Any], x: Any) -> Any:
     return x
 
 
+def is_replaced(layers: Sequence[Any]) -> bool:
+    """Returns whether something else runs at the moment instead of a chain of layers."""
+    return bool(layers) and id(layers[0]) in (_runners.get() or {})
+
+
 @contextlib.contextmanager
 def running(runners: Mapping[int, Callable[[Any], Any]]) -> Iterator[None]:
     """Has functions run instead of chains, given by the `id` of their first layers."""

@@ -12,7 +12,7 @@ from keras import ops
 
 from recs.errors import explain
 from recs.layers.categories import TrainedColumns
-from recs.layers.dense_chain import through
+from recs.layers.dense_chain import is_replaced, through
 from recs.layers.dynamic_embedding import DynamicEmbedding
 from recs.layers.found_parts import FoundParts
 from recs.layers.row_shapes import check_same_rows, ids_per_row
@@ -191,13 +191,14 @@ class Tower(FoundParts, keras.layers.Layer):
     def answers(self, inputs: Mapping[str, Any]) -> tf.Tensor:
         """Returns for each row, as a bool tensor `(batch,)`, whether its vector says anything.
 
-        It does with `bias`, or where the id or a value of a feature has an embedding.
+        It does with `bias`, where the id or a value of a feature has an embedding, and for all rows
+        while a `MetaLearner` adapts the dense layers: these say what a new user likes.
 
         Args:
             inputs: A batch of columns, as for a call.
         """
         ids, categories = self._checked(inputs, training=False)
-        if self.bias is not None:
+        if self.bias is not None or is_replaced(self.dense):
             return tf.ones(tf.shape(ids), tf.bool)
         layers = zip(self.features, self.feature_embeddings, strict=True)
         parts = [self.embedding(ids), *(layer(categories[name]) for name, layer in layers)]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import recs as tfrs
+import recs
 from recs.data import Interactions
 
 COLUMNS = ["user_id", "movie_id", "movie_title", "user_rating", "timestamp"]
@@ -51,7 +51,7 @@ class Tutorial:
 
 @pytest.fixture(scope="session")
 def tutorial() -> Tutorial:
-    log = tfrs.data.movielens.load().with_item_features("movie_title", "movie_genres")
+    log = recs.data.movielens.load().with_item_features("movie_title", "movie_genres")
     _, of_title, counts = np.unique(
         log["movie_title"].astype(str), return_inverse=True, return_counts=True
     )
@@ -66,7 +66,7 @@ def tutorial() -> Tutorial:
         titles=titles,
         users=np.unique(log.user.astype(str)),
         top_100_by_chance=100 / len(titles),
-        rmse_of_mean=tfrs.evaluation.rating_baselines(train, test)["mean"],
+        rmse_of_mean=recs.evaluation.rating_baselines(train, test)["mean"],
     )
 
 

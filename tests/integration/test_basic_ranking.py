@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import recs as tfrs
+import recs
+import recs.compat.tfrs as tfrs
 
 
 class RankingModel(keras.Model):
@@ -76,7 +77,7 @@ def test_ratings_are_better_than_the_mean(tutorial, tmp_path):
     inputs = {
         name: keras.Input((), dtype="string", name=name) for name in ("user_id", "movie_title")
     }
-    tfrs.export.saved_model(model, tmp_path / "export", inputs=inputs)
+    recs.export.saved_model(model, tmp_path / "export", inputs=inputs)
     served = tf.saved_model.load(tmp_path / "export").signatures["serving_default"]
     answer = served(user_id=tf.constant(["42"] * 5), movie_title=tf.constant(some))
     (ratings,) = answer.values()

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import recs as tfrs
+import recs
+import recs.compat.tfrs as tfrs
 from tests.integration.conftest import top_100
 
 DIM = 32
@@ -117,7 +118,7 @@ def test_predictions_are_served(trained, tutorial, tmp_path):
     np.testing.assert_array_equal(streaming(tf.constant(["42"]))[1], titles)
 
     path = tmp_path / "model"
-    tfrs.export.saved_model(index, path, inputs=keras.Input((), dtype="string", name="user_id"))
+    recs.export.saved_model(index, path, inputs=keras.Input((), dtype="string", name="user_id"))
     served = tf.saved_model.load(path).signatures["serving_default"]
     answer = served(user_id=tf.constant(["42"]))
     assert any(np.array_equal(value, titles) for value in answer.values())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import recs as tfrs
+import recs.compat.tfrs as tfrs
 
 FEATURES = ["user_id", "movie_id", "first_genre", "decade", "weekday"]
 

@@ -6,7 +6,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-import recs as tfrs
+import recs.compat.tfrs as tfrs
 from tests.integration.conftest import top_100
 from tests.integration.test_context_features import MovieModel, UserModel
 

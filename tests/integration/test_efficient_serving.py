@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import recs as tfrs
+import recs.compat.tfrs as tfrs
 from tests.integration.conftest import top_100
 from tests.integration.test_basic_retrieval import MovielensModel, parts
 

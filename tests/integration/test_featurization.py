@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import recs as tfrs
+import recs
+import recs.compat.tfrs as tfrs
 from tests.integration.conftest import top_100
 from tests.integration.test_context_features import MovieModel, UserModel
 
@@ -24,7 +25,7 @@ def test_titles_become_numbers(tutorial):
     assert ((hashed >= 0) & (hashed < 200_000)).all()
     assert hashed[0] != hashed[1]
     # A table needs neither: every title has a row of its own as soon as it is trained on.
-    table = tfrs.layers.DynamicEmbedding(32, key_dtype="string")
+    table = recs.layers.DynamicEmbedding(32, key_dtype="string")
     rows = table(tutorial.titles, training=True)
     assert len(np.unique(rows, axis=0)) == len(tutorial.titles) == table.table.size()
     assert not table(np.array([unknown])).numpy().any()

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import recs as tfrs
+import recs
+import recs.compat.tfrs as tfrs
 
 
 class RankingModel(tfrs.Model):
@@ -36,7 +37,7 @@ class RankingModel(tfrs.Model):
         self.task = tfrs.tasks.Ranking(
             loss=loss,
             metrics=[
-                tfrs.metrics.NDCGMetric(name="ndcg_metric"),
+                recs.metrics.NDCGMetric(name="ndcg_metric"),
                 keras.metrics.RootMeanSquaredError(),
             ],
         )
@@ -76,7 +77,7 @@ def mean_by_movie(tutorial, test):
     titles, of_title = np.unique(tutorial.train["movie_title"].astype(str), return_inverse=True)
     sums = np.bincount(of_title, tutorial.train.rating)
     means = dict(zip(titles.tolist(), sums / np.bincount(of_title), strict=True))
-    metric = tfrs.metrics.NDCGMetric()
+    metric = recs.metrics.NDCGMetric()
     for batch in test.as_numpy_iterator():
         scores = [[means.get(t.decode(), 3.5) for t in row] for row in batch["movie_title"]]
         metric.update_state(batch["user_rating"], np.array(scores, "float32"))
@@ -85,8 +86,8 @@ def mean_by_movie(tutorial, test):
 
 LOSSES = {
     "rating": lambda: keras.losses.MeanSquaredError(),
-    "pair": lambda: tfrs.losses.PairwiseHingeLoss(),
-    "list": lambda: tfrs.losses.ListMLELoss(),
+    "pair": lambda: recs.losses.PairwiseHingeLoss(),
+    "list": lambda: recs.losses.ListMLELoss(),
 }
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import recs as tfrs
+import recs
+import recs.compat.tfrs as tfrs
 from tests.integration.conftest import top_100
 
 CONTEXT = 10
@@ -16,7 +17,7 @@ CONTEXT = 10
 @pytest.fixture(scope="module")
 def sequences(tutorial):
     """Returns datasets of ten movies and the next: all but the last of each user, and the last."""
-    log = tfrs.data.movielens.load()
+    log = recs.data.movielens.load()
     log = log.take(np.isin(log.item.astype(str), tutorial.train.item.astype(str)))
     order = np.lexsort([log["timestamp"], log.user.astype(str)])
     users, items = log.user[order].astype(str), log.item[order].astype(str)

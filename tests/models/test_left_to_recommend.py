@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from recs.layers.dense_chain import running
 from recs.layers.factorized_top_k import IVF, BruteForce, Streaming
 from recs.models import Tower, TwoTower
 
@@ -57,6 +58,15 @@ def test_a_new_user_with_a_feature_that_is_known_gets_what_it_says():
     served = model.serving_signatures()["serving_default"]
     found = served({"user": tf.constant(["new"]), "f": tf.constant([["x"]])})
     assert found["ids"].numpy().tolist() == [[b"b", b"a"]]
+
+
+def test_dense_layers_that_a_meta_learner_adapts_answer_for_new_users():
+    tower = Tower("user", 2, units=[2], seed=1)
+    new = {"user": tf.constant(["new"])}
+    assert tower.answers(new).numpy().tolist() == [False]
+    with running({id(tower.dense[0]): lambda vectors: vectors}):
+        assert tower.answers(new).numpy().tolist() == [True]
+    assert tower.answers(new).numpy().tolist() == [False]
 
 
 @pytest.mark.parametrize(
