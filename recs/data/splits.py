@@ -90,7 +90,7 @@ def at_random(
     *,
     validation_fraction: float = 0.0,
 ) -> Split[Interactions]:
-    """Splits interactions at random, whoever's and whenever they are.
+    """Splits interactions at random, regardless of user or time.
 
     Close to what rating benchmarks do; it lets a model see the future of the users it is tested
     on, so that figures are higher than a served model's.

@@ -31,7 +31,7 @@ def stream_tfrecord(
     With `shuffle`, each epoch takes the files in an order of its own, reads `cycle_length` of them
     in turn and mixes their examples in a buffer of `buffer_rows`, so that files should be more, and
     smaller, than that. Everything is decided by `seed`. Without it examples come in the order of
-    files, by name, and of examples. Examples are decoded a batch at a time, on all cores.
+    files, by name, and of examples. Examples are decoded in batches, on all cores.
 
     Args:
         path: a file, a folder of files with `.tfrecord` in their names, or a list of files. Names

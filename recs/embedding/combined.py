@@ -28,7 +28,7 @@ def combined(
     Args:
         layer: The owner of the table.
         ids: The first axis says the bag. Ids that are the layer's `mask_key` are left out.
-        weights: One number an id, at the indices of the ids; None is 1 each.
+        weights: One number per id, at the indices of the ids; None is 1 each.
         bags: How many bags there are, int64; at least as many as have ids.
         combiner: `"sum"`, `"mean"` or `"sqrtn"`.
         max_norm: The largest norm of a row, or None.

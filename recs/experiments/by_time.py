@@ -1,4 +1,4 @@
-"""The latest interactions test."""
+"""Temporal split: the latest interactions are the test part."""
 
 from __future__ import annotations
 

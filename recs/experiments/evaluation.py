@@ -78,7 +78,7 @@ class Evaluation(abc.ABC):
         )
 
     def query(self, model: Any, parts: Sequence[Interactions], users: np.ndarray) -> Any:
-        """Returns what the model is asked with about some users.
+        """Returns query inputs for users.
 
         Args:
             model: the model.
@@ -88,7 +88,7 @@ class Evaluation(abc.ABC):
         return users
 
     def before(self, model: Any, train: Interactions) -> None:
-        """Gives the model what it has to know of the training data."""
+        """Prepares the model from the training split."""
         return
 
     def after(self, model: Any, data: Interactions) -> None:

@@ -44,7 +44,7 @@ class GraphEvaluation(RetrievalEvaluation):
     def examples(
         self, model: Any, part: Interactions, before: Sequence[Interactions] = ()
     ) -> Interactions:
-        """Returns a row a user, with all their items of the part.
+        """Returns one row per user, with all their items in the part.
 
         Args:
             model: the model.

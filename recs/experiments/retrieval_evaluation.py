@@ -102,7 +102,7 @@ class RetrievalEvaluation(Evaluation):
         vectors = model.query_vectors(users), model.candidate_vectors(_items(parts, held_out))
         protocol = (
             f"{part}: {len(held_out.users):,} users, {len(held_out.relevant):,} interactions; all "
-            f"{len(held_out.catalogue):,} items ranked, items the user has masked"
+            f"{len(held_out.catalogue):,} items ranked, seen items excluded"
         )
         notes = []
         if held_out.unknown_users:

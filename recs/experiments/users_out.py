@@ -1,4 +1,4 @@
-"""Users whom training never meets test."""
+"""Splits by user: test users are unseen in training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from recs.experiments.splitter import Splitter
 
 
 class UsersOut(Splitter):
-    """Users whom training never meets test; see `recs.data.splits.users_out`.
+    """Splits by user: test users are unseen in training; see `recs.data.splits.users_out`.
 
     Args:
         test_fraction: The share of users that test. Defaults to `0.2`.

@@ -20,7 +20,7 @@ def ranking_signatures(
     | signature | takes | gives |
     |---|---|---|
     | `predict` | `inputs`: ExampleListWithContext, `(batch,)` strings | `(batch, list)` |
-    | `regress` | `inputs`: tf.Example, an item each with its context, `(batch,)` | `(batch,)` |
+    | `regress` | `inputs`: tf.Example, one item with its context each, `(batch,)` | `(batch,)` |
     | `score` | the features by name, and `mask` | `(batch, list)` |
 
     Requests need no labels. Lists are padded to the longest of the request, and padded items score

@@ -1,4 +1,4 @@
-"""Durable file writes: what is on the disk survives a loss of power."""
+"""Durable (fsynced) file writes."""
 
 from __future__ import annotations
 

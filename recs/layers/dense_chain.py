@@ -1,4 +1,4 @@
-"""Dense layers that run one after the other, and what may follow them for a while."""
+"""Stacks of dense layers, and a temporary override of how they run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 
-# By the first layer of a chain: what runs the chain instead, for this thread and for a while.
+# By the first layer of a chain: what temporarily runs instead of the chain, in this thread.
 _runners: ContextVar[Mapping[int, Callable[[Any], Any]] | None] = ContextVar(
     "runners", default=None
 )
@@ -24,13 +24,13 @@ def through(layers: Sequence[Any], x: Any) -> Any:
 
 
 def is_replaced(layers: Sequence[Any]) -> bool:
-    """Returns whether something else runs at the moment instead of a chain of layers."""
+    """Returns whether a stack of layers is overridden at the moment."""
     return bool(layers) and id(layers[0]) in (_runners.get() or {})
 
 
 @contextlib.contextmanager
 def running(runners: Mapping[int, Callable[[Any], Any]]) -> Iterator[None]:
-    """Has functions run instead of chains, given by the `id` of their first layers."""
+    """Temporarily overrides how stacks of layers run, by the `id` of their first layers."""
     token = _runners.set(runners)
     try:
         yield

@@ -78,7 +78,7 @@ class DynamicEmbedding(IdInput, TableLayer):
     Call arguments:
         inputs: Ids: dense of any rank, `tf.RaggedTensor`, or `tf.SparseTensor` (with a combiner).
             int64, another integer type, or strings.
-        weights: One number an id in the same structure; trained through when it is a tensor of a
+        weights: One number per id, in the same structure; trained through when it is a tensor of a
             tape. Needs a combiner.
         mask: Bools of the shape of dense or ragged inputs.
         training: Whether to insert and to be trained.

@@ -44,7 +44,7 @@ def flatten(
         ids: Dense of any rank, ragged, or sparse. Without a combiner the output has one axis
             more; with one, the last axis of the input is what a row is made of (a dense input of
             one axis, or of none, has one id a row).
-        weights: One number an id, in the same structure. Needs a combiner.
+        weights: One number per id, in the same structure. Needs a combiner.
         mask: Bools of the ids' shape; false means that there is no id. Dense and ragged input.
         key_dtype: The table's.
         combiner: `None`, `"sum"`, `"mean"` or `"sqrtn"`.

@@ -1,4 +1,4 @@
-"""Columns through a layer as inference, a batch at a time."""
+"""Runs a layer over columns in batches, as inference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Histories as users give them, as a column of lists."""
+"""Converts histories to a column of lists."""
 
 from __future__ import annotations
 

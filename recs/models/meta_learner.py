@@ -218,7 +218,7 @@ class MetaLearner(ReadyModel):
 
     @contextlib.contextmanager
     def adapting(self, inputs: Mapping[str, Any]) -> Iterator[None]:
-        """Has the model's towers adapt, in this thread, for a while.
+        """Temporarily adapts the model's towers, in this thread.
 
         The towers must be called with a row for each of `inputs`, in the same order.
 

@@ -1,4 +1,4 @@
-"""What models that recommend items of a catalogue have in common."""
+"""Base class of the models that recommend items from a catalogue."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from recs.models.tower import Tower
 
 
 class Recommender(ReadyModel):
-    """A model with an item tower, an index of the items' vectors, and what they are called.
+    """Base class of models with an item tower, an index of item vectors, and titles.
 
     A subclass makes its towers and gives that of the items to `_own_candidates`.
 
@@ -33,7 +33,7 @@ class Recommender(ReadyModel):
 
     def _own_candidates(self, tower: Tower) -> None:
         self.candidate_tower = tower
-        # One number an item, found by id: a table that is never trained.
+        # One number per item, looked up by id: a table that is never trained.
         self.popularity = DynamicEmbedding(
             1, key_dtype=tower.id_dtype, trainable=False, name="popularity", seed=0
         )

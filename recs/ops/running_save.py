@@ -1,4 +1,4 @@
-"""A save that goes on beside training."""
+"""A background save in progress."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def stand_in(table: TableResource) -> StandIn | None:
 
 @contextlib.contextmanager
 def looking_up_in(stand_ins: Mapping[TableResource, StandIn]) -> Iterator[None]:
-    """Has functions stand in for tables, in this thread, for a while.
+    """Temporarily replaces tables by functions, in this thread.
 
     Args:
         stand_ins: The function of each table. Only look-ups outside training ask for it.

@@ -15,7 +15,7 @@ BIAS_CORRECTIONS = ("table", "row")
 
 @keras.saving.register_keras_serializable("recs")
 class LazyAdam(keras.optimizers.Adam):
-    """Adam that minds which steps a row of a table took part in.
+    """Adam that tracks, per row of a table, the steps it took part in.
 
     Dense Adam decays all moments in every step. A table moves only the rows of the batch, and
     there are two questions to which plain Adam gives a table the answers that are the defaults:

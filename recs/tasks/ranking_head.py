@@ -1,4 +1,4 @@
-"""The task of ranking lists, which minds what its scorer is regularized with."""
+"""Listwise ranking task that adds the scorer's regularization to the loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came of setting rows."""
+"""Result of a warm start."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class RowBatches:
         return f"RowBatches({ids}, dim {self.dim}, from {self.source})"
 
     def into(self, target: Any, only_new: bool = False, id_type: str | None = None) -> Filled:
-        """Sets the rows in a table, a batch at a time; `Rows.into` has the arguments.
+        """Writes the rows to a table in batches; `Rows.into` has the arguments.
 
         Raises:
             ValueError: the table has rows of another length or ids of another type, and is as it

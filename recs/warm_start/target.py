@@ -1,4 +1,4 @@
-"""The table that rows are for, and setting them in it."""
+"""Resolves the destination table and writes rows."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def parse(
         features: What they hold. Other features are not read.
         format: `"elwc"`, ExampleListWithContext protos; `"sequence_example"`, whose feature lists
             have a step an item; `"example_in_example"`, tf.Examples with `serialized_context` and
-            `serialized_examples`; `"tf_example"`, an item each, with the context in it. Defaults
+            `serialized_examples`; `"tf_example"`, one item each, with its context. Defaults
             to `"elwc"`.
         list_size: How many items a list is padded or cut to. Defaults to `None`: the longest list
             of the batch.

@@ -32,7 +32,7 @@ class RankingFeature:
             (see `query`), or `None`, a vector an id for the scorer's own layers. Defaults to
             `"mean"`. Ids of a fixed shape are put end to end, whatever it says.
         max_length: How many ids of a sequence count, from its beginning. Defaults to `None`: all.
-        weights: The name of a sequence with one number an id, read with it. Defaults to `None`.
+        weights: The name of a sequence with one number per id, read with it. Defaults to `None`.
         query: For `combiner="attention"`: the `"ids"` feature whose vector each id of the sequence
             is compared with. Defaults to `None`.
 

@@ -78,7 +78,7 @@ class RankingLists:
     def from_rows(
         cls, features: RankingFeatures, columns: Mapping[str, Any], query: Any, **kwargs: Any
     ) -> RankingLists:
-        """Returns the lists in a table that has a row an item, and says which query it is of.
+        """Returns lists from a table with one row per item and a column that names its query.
 
         Args:
             features: What the columns are; those of the context repeat their value in each row.

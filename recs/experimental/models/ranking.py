@@ -1,4 +1,4 @@
-"""DLRM, DCN and their kin: dense and sparse features that meet, and a prediction."""
+"""DLRM- and DCN-style ranking model on dense and sparse features."""
 
 from __future__ import annotations
 

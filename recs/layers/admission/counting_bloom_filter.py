@@ -13,7 +13,7 @@ from recs.ops.admission_rule import AdmissionRule
 @keras.saving.register_keras_serializable("recs.admission")
 @dataclasses.dataclass(frozen=True)
 class CountingBloomFilter(Policy):
-    """Gives an id a row once a counting Bloom filter has met it `count` times, or seems to.
+    """Gives an id a row after an estimated `count` occurrences, by a counting Bloom filter.
 
     Memory does not grow with the ids: `n * -ln(p) / ln(2)**2` counters for a `capacity` of n and a
     rate of p, of one byte each, or two when `count` is above 255 (n = 1 million at 1 %: 9.6 MB),

@@ -13,7 +13,7 @@ from recs.ops.eviction_rule import EvictionRule
 @keras.saving.register_keras_serializable("recs.eviction")
 @dataclasses.dataclass(frozen=True)
 class MinimumNorm(Policy):
-    """Gives a row up whose L2 norm is below `norm`, once training has not looked it up for a while.
+    """Evicts a row whose L2 norm is below `norm` after a number of steps without a look-up.
 
     Rows begin near zero, so a row that is still in use is not looked at: `after_steps` whole steps
     without it must have passed (as `StepsToLive` counts them). With a regularizer, rows that do not

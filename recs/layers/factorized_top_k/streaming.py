@@ -344,7 +344,7 @@ def _counted(first: tf.Tensor, batch: Any) -> tuple[tf.Tensor, Any]:
 
 
 def _places(asked: tf.Tensor, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns for each id that is asked for a place among others, and at how many it is."""
+    """Returns one position of each requested id, and its number of matches."""
     if ids.dtype != asked.dtype:
         ids, asked = tf.cast(ids, tf.int64), tf.cast(asked, tf.int64)
     count, several = tf.size(ids), tf.size(asked)

@@ -191,7 +191,7 @@ class RankingInputs(keras.layers.Layer):
     def _look_up(
         self, inputs: Mapping[str, Any], mask: tf.Tensor, training: bool | None
     ) -> dict[str, Any]:
-        """Returns vectors by name: a row a list, or a row an item that is there."""
+        """Returns vectors by name, one row per list or per valid item."""
         if self.embeddings is None:
             return {}
         ids: dict[str, Any] = {}
