@@ -1,4 +1,4 @@
-"""What a column of a table may be, and how it is brought into that form."""
+"""Checks and converts the columns of a table."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from recs.errors import explain
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Items(Table):
-    """What is known of each item, by id.
+    """Features of items, by id.
 
     Args:
         columns: name to values: a NumPy array, a list, or a `RaggedColumn`.

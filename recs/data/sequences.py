@@ -1,4 +1,4 @@
-"""What users did before: sliding windows over their interactions, in the order of time.
+"""User histories: sliding windows over interactions in time order.
 
 Within a user, interactions are ranked by time, then item, then rating, as `splits` ranks them.
 """

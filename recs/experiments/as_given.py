@@ -14,7 +14,7 @@ _PARTS = ("train", "test", "validation")
 
 
 class AsGiven(Splitter):
-    """A split that was made before: a column says `train`, `validation` or `test`.
+    """A predefined split: a column says `train`, `validation` or `test`.
 
     Args:
         column: The column. Defaults to `"part"`.

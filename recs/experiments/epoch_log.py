@@ -1,4 +1,4 @@
-"""What training logs, for TensorBoard, which need not be installed."""
+"""Writes the logs of training for TensorBoard, if it is installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an experiment judges a model by."""
+"""Base class of an experiment's evaluations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Evaluation(abc.ABC):
-    """What a kind of model needs before, and is judged by after training.
+    """Prepares a kind of model for training, and evaluates it afterwards.
 
     Subclass it for a model of another kind and name the subclass in the configuration.
 

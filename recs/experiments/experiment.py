@@ -20,7 +20,7 @@ from recs.models.base import Model
 
 @dataclass(frozen=True)
 class Trained:
-    """What `Experiment.train` returns.
+    """Result of `Experiment.train`.
 
     Args:
         model: the model, trained and ready to answer.

@@ -12,7 +12,7 @@ from recs.experiments.source import Source
 
 
 class InteractionsFile(Source, abc.ABC):
-    """What files of interactions have in common: their columns, their catalogue and their ids.
+    """Base class of sources that read a file of interactions: columns, catalogue and ids.
 
     Args:
         path: The file; a relative path starts in the current folder.

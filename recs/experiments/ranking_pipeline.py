@@ -25,7 +25,7 @@ from recs.models.base import Model
 
 @dataclasses.dataclass(frozen=True)
 class BestRun:
-    """What `RankingPipeline.run` returns.
+    """Result of `RankingPipeline.run`.
 
     Args:
         model: The model, with the weights of its best epoch.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Report:
-    """What an evaluation found, as figures and as a table to print.
+    """Result of an evaluation: figures, and a table to print.
 
     Args:
         protocol: One line: by whom and by what it was judged.

@@ -1,4 +1,4 @@
-"""Where a run keeps what it made."""
+"""The folder of a run and its files."""
 
 from __future__ import annotations
 

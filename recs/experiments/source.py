@@ -1,4 +1,4 @@
-"""Where an experiment's interactions come from."""
+"""Base class of an experiment's data sources."""
 
 from __future__ import annotations
 

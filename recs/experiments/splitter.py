@@ -1,4 +1,4 @@
-"""How an experiment divides its interactions."""
+"""Base class of an experiment's splits."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def _no_category(name: str, dtype: Any, where: str) -> ValueError:
 
 
 class TrainedColumns:
-    """Which columns of categories had lists in training, and which had integers.
+    """Remembers which categorical columns had lists in training, and which had integers.
 
     It is kept in a variable of the layer, so that it is in every kind of file.
 

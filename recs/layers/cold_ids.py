@@ -1,4 +1,4 @@
-"""What stands for ids that have no row."""
+"""Embeddings of ids that have no row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recs.ops.lookup import Batch
 
 
 class ColdIds:
-    """What an id without a row gets: one that is unknown, or that training has not admitted.
+    """Base class of the embeddings of ids without a row, unknown or not yet admitted.
 
     The choices are in `recs.layers.cold`; without one, a cold id gets the layer's `default_value`.
 

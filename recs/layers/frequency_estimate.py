@@ -1,4 +1,4 @@
-"""How often each id comes, estimated while a model trains."""
+"""Estimates how often each id occurs, while a model trains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What layers have in common whose one input is ids."""
+"""Base class of layers that take ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What admission and eviction policies have in common."""
+"""Base class of admission and eviction policies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What layers around resources of the compiled op have in common, whatever those hold."""
+"""Base class of layers that own a resource of the compiled op."""
 
 from __future__ import annotations
 

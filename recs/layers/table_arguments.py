@@ -1,4 +1,4 @@
-"""What is said of a table when it is made, checked."""
+"""Checked arguments of a table."""
 
 from __future__ import annotations
 

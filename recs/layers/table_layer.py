@@ -1,4 +1,4 @@
-"""What layers with tables of embeddings have in common."""
+"""Base class of layers with embedding tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Keras keeps in memory of a layer with tables: their ids and rows."""
+"""In-memory snapshot of a layer's tables: ids and rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Keras's summary of a model does not show: its tables."""
+"""Summary of a model's tables, beside Keras's summary."""
 
 from __future__ import annotations
 

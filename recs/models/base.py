@@ -27,7 +27,7 @@ def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
 
 
 class _Steps(WholeSaves):
-    """What a recs model adds to a Keras model of either kind; see `Model`."""
+    """Adds tables, tasks and saving to a Keras model of either kind; see `Model`."""
 
     # Whether `regularization_loss` and `total_loss` are logged where nothing is regularized.
     _logs_every_loss = True
@@ -377,7 +377,7 @@ class Model(FoundParts, _Steps, keras.Model):
 
 
 class ReadyModel(Model):
-    """A model that is complete, of `recs.models`: it logs losses that a reader can compare.
+    """Base class of the ready models in `recs.models`: it logs losses per example.
 
     `regularization_loss` and `total_loss` are logged only if something is regularized or adds a
     loss, from the first step on, and a loss that sums examples as their mean.
@@ -391,7 +391,7 @@ class ReadyModel(Model):
 
 @keras.saving.register_keras_serializable("recs")
 class FunctionalModel(_Steps, keras.Model):
-    """What `recs.Model(inputs, outputs)` makes: a functional Keras model that binds tables."""
+    """Functional Keras model with tables, as `recs.Model(inputs, outputs)` makes it."""
 
 
 def _functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> FunctionalModel:

@@ -1,4 +1,4 @@
-"""What a model of many domains is put together from."""
+"""Parts of a cross-domain model."""
 
 from __future__ import annotations
 

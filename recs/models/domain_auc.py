@@ -10,7 +10,7 @@ from keras import ops
 
 
 class DomainAUC(keras.metrics.Metric):
-    """How often a positive is above a negative of its domain, by a histogram of probabilities.
+    """AUC within each domain, from a histogram of probabilities.
 
     One metric for all domains: so many of Keras's would take longer than a step.
 

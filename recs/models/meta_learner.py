@@ -206,7 +206,7 @@ class MetaLearner(ReadyModel):
 
     @property
     def samples_of_a_task(self) -> int:
-        """How many rows of a task a batch can use; `group_size` of `to_dataset`."""
+        """The number of rows per task that a batch can use; `group_size` of `to_dataset`."""
         return int(self._arguments["support"] + self._arguments["query"])
 
     def call(self, inputs: Mapping[str, Any], training: bool | None = None) -> Any:

@@ -142,12 +142,12 @@ class MultiTaskModel(ReadyModel):
 
     @property
     def adapting_towers(self) -> dict[str, list[keras.layers.Layer]]:
-        """What a `MetaLearner` adapts: the tower of each task."""
+        """The part that a `MetaLearner` adapts: the tower of each task."""
         return self.towers.dense_layers
 
     @property
     def tower_loss(self) -> keras.losses.Loss:
-        """What a `MetaLearner` adapts them by."""
+        """The labels that a `MetaLearner` adapts them to."""
         return keras.losses.BinaryCrossentropy(from_logits=True)
 
     def tower_labels(self, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -178,12 +178,12 @@ class RatingModel(ReadyModel):
 
     @property
     def adapting_towers(self) -> dict[str, list[keras.layers.Layer]]:
-        """What a `MetaLearner` adapts: the MLP."""
+        """The part that a `MetaLearner` adapts: the MLP."""
         return {"mlp": self.mlp}
 
     @property
     def tower_loss(self) -> keras.losses.Loss:
-        """What a `MetaLearner` adapts it by."""
+        """The labels that a `MetaLearner` adapts it to."""
         return keras.losses.MeanSquaredError()
 
     def tower_labels(self, inputs: Mapping[str, Any]) -> dict[str, Any]:

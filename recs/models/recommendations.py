@@ -1,4 +1,4 @@
-"""What a model recommends."""
+"""Recommendations: ids, scores and titles per user."""
 
 from __future__ import annotations
 

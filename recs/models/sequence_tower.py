@@ -18,7 +18,7 @@ from recs.layers.sequence import SequenceEncoder
 
 
 class Positions(NamedTuple):
-    """What `SequenceTower.positions` returns.
+    """Result of `SequenceTower.positions`.
 
     Attributes:
         vectors: `(positions, dim)`, of all histories one after the other.

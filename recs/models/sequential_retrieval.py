@@ -201,7 +201,7 @@ class SequentialRetrieval(Recommender):
 
     @property
     def max_length(self) -> int | None:
-        """How many items of a history are looked at; None for all."""
+        """The number of items of a history that the encoder reads; None for all."""
         return self.query_tower.encoder.max_length
 
     def set_popularity(self, counts: Mapping[Any, int]) -> SequentialRetrieval:

@@ -207,7 +207,7 @@ class TwoTower(Recommender):
 
     @property
     def adapting_towers(self) -> dict[str, list[keras.layers.Layer]]:
-        """What a `MetaLearner` adapts: the dense layers of the user's tower, if it has `units`."""
+        """The part that a `MetaLearner` adapts: the user tower's dense layers, if any."""
         return {"query_tower": self.query_tower.dense} if self.query_tower.dense else {}
 
     def tower_labels(self, inputs: Mapping[str, Any]) -> dict[str, Any]:

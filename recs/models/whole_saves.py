@@ -23,7 +23,7 @@ IN_FOLDER = {"config.json", "metadata.json", "model.weights.h5", "model.weights.
 
 
 class WholeSaves(_Mixin):
-    """What `recs.Model` does otherwise than Keras when it is saved."""
+    """Saves a Keras model atomically."""
 
     def save(
         self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any

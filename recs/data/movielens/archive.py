@@ -1,4 +1,4 @@
-"""Where the archive of a variant comes from: the package, a folder, or the network."""
+"""Finds the archive of a variant: in the package, in a folder, or on the network."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Flat:
 
 @dataclasses.dataclass(frozen=True)
 class Places:
-    """Which items stand where in a batch.
+    """Positions of items in a batch of lists.
 
     Attributes:
         items: The number of the item at each true place of the mask, in the order of the places.

@@ -1,4 +1,4 @@
-"""What becomes of records that cannot be read."""
+"""Counts or refuses records that cannot be read."""
 
 from __future__ import annotations
 

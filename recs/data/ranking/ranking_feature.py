@@ -1,4 +1,4 @@
-"""What one feature of a list, or of its items, is."""
+"""Describes one feature of a list, or of its items."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RankingFeature:
         shape: The shape of a value; a sequence has none. Defaults to `()`, one number or id.
         default: What a record that lacks the feature has. Defaults to `None`: the record is
             malformed. A sequence that is missing is empty.
-        padding: What padded items have. Defaults to `None`: `default`, else 0 or `""`. No input
+        padding: The value of padded items. Defaults to `None`: `default`, else 0 or `""`. No input
             layer looks it up, so that it need not be an id that nobody uses.
         table: The table of the ids. Defaults to `None`: the feature's name.
         combiner: How the vectors of the ids become one: `"sum"`, `"mean"`, `"sqrtn"`, `"attention"`

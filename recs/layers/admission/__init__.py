@@ -1,4 +1,4 @@
-"""Which new ids training gives a row: the `admission` argument of `DynamicEmbedding`."""
+"""Admission policies: the `admission` argument of `DynamicEmbedding`."""
 
 from recs.layers.admission.counting_bloom_filter import CountingBloomFilter
 from recs.layers.admission.minimum_count import MinimumCount

@@ -1,4 +1,4 @@
-"""What ids without a row get."""
+"""Embeddings of ids without a row: the `cold_ids` argument of `DynamicEmbedding`."""
 
 from recs.layers.cold.from_features import FromFeatures
 from recs.layers.cold.mean_row import MeanRow

@@ -1,4 +1,4 @@
-"""Which rows a table gives up: the `eviction` argument of `DynamicEmbedding`."""
+"""Eviction policies: the `eviction` argument of `DynamicEmbedding`."""
 
 from recs.layers.eviction.least_frequently_used import LeastFrequentlyUsed
 from recs.layers.eviction.least_recently_used import LeastRecentlyUsed

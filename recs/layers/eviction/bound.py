@@ -11,7 +11,7 @@ from recs.ops.eviction_rule import EvictionRule
 
 @dataclasses.dataclass(frozen=True)
 class Bound(Policy):
-    """What bounds have in common; they differ in which row makes room.
+    """Base class of bounds on a table's size; subclasses choose which row is evicted.
 
     Args:
         max_rows: At least 1. Defaults to `None`: any number.

@@ -1,4 +1,4 @@
-"""A bound that is kept by giving up what was used least often."""
+"""Bounds a table by evicting the least frequently used rows."""
 
 from __future__ import annotations
 

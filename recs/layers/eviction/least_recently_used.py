@@ -1,4 +1,4 @@
-"""A bound that is kept by giving up what was used longest ago."""
+"""Bounds a table by evicting the least recently used rows."""
 
 from __future__ import annotations
 

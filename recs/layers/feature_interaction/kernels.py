@@ -1,4 +1,4 @@
-"""What the layers of cross networks share: the dense parts and their arguments."""
+"""Dense parts of cross networks, and their arguments."""
 
 from __future__ import annotations
 

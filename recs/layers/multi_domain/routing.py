@@ -11,7 +11,7 @@ from keras import ops
 
 
 class Routing:
-    """Which rows of a batch are of which domain.
+    """Maps the rows of a batch to their domains.
 
     Every row goes through the networks of its own domain alone: rows are sorted by domain, the
     sorted batch is split, and results are put back in order. So a domain's weights get gradient

@@ -1,4 +1,4 @@
-"""Where the negatives of a retrieval task come from; several kinds may be mixed."""
+"""Sources of negatives for a retrieval task; several can be combined."""
 
 from recs.layers.negatives.in_batch import InBatch
 from recs.layers.negatives.memory import Memory

@@ -1,4 +1,4 @@
-"""What the kinds that draw from a corpus have in common."""
+"""Base class of sources that draw negatives from a corpus."""
 
 from __future__ import annotations
 

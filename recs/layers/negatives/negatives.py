@@ -13,7 +13,7 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """What kinds of negatives may look at.
+    """Inputs of a source of negatives.
 
     Attributes:
         embeddings: `(candidates, dim)` of the batch.

@@ -1,4 +1,4 @@
-"""What the place of an item adds to its chance of a click."""
+"""Position bias of clicks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where each feature of an item stands among those of its list."""
+"""Ranks of feature values within a list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where in a sequence something stands."""
+"""Position embeddings."""
 
 from __future__ import annotations
 
