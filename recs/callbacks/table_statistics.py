@@ -1,4 +1,4 @@
-"""How a model's embedding tables grow and are used, for TensorBoard."""
+"""Writes the size and use of a model's tables for TensorBoard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is trained, in three lines."""
+"""Summary of a training, in three lines."""
 
 from __future__ import annotations
 

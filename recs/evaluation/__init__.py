@@ -1,4 +1,4 @@
-"""How well a model ranks the whole catalogue, and what it must be better than."""
+"""Evaluation over the whole catalogue, and baselines."""
 
 from recs.evaluation.area_under_curve import area_under_curve
 from recs.evaluation.held_out import HeldOut

@@ -1,4 +1,4 @@
-"""How well scores tell two classes apart."""
+"""Area under the ROC curve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a ranking is judged by: each user's held-out items, and those not to be shown again."""
+"""Held-out items per user, and seen items to exclude."""
 
 from __future__ import annotations
 

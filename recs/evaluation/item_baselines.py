@@ -1,4 +1,4 @@
-"""What a model that ranks lists must be better than."""
+"""Baselines of models that rank lists."""
 
 from __future__ import annotations
 

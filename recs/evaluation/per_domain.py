@@ -1,4 +1,4 @@
-"""How well each domain is ranked."""
+"""Figures per domain."""
 
 from __future__ import annotations
 

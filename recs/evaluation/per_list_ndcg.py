@@ -1,4 +1,4 @@
-"""How well every list is ranked."""
+"""NDCG per list."""
 
 from __future__ import annotations
 

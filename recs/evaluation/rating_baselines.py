@@ -1,4 +1,4 @@
-"""What a rating model must be better than."""
+"""Baselines of rating models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of scores that are not finite, and the figures that say how many there were."""
+"""Handles scores that are not finite, and counts them."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from recs.errors import explain
 
 @dataclasses.dataclass(frozen=True)
 class Input:
-    """How a server gives an input of a model.
+    """An input of a model as a server sends it.
 
     A dense input is a tensor. Ragged and sparse ids are `name`, `(batch, n)` with anything behind
     the ids of a row, and `name_lengths`, `(batch,)`: the number of ids of each row. (Row splits and

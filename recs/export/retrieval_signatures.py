@@ -139,7 +139,7 @@ def retrieval_signatures(
 
 @dataclasses.dataclass(frozen=True)
 class _Parts:
-    """What retrieval takes."""
+    """The models, index and titles of the signatures."""
 
     query_model: Any
     candidate_model: Any

@@ -1,4 +1,4 @@
-"""What a request sends, in the shape that its signature states."""
+"""Brings a request's inputs into the shape that the signature states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an id stands in a fixed list of ids, found with TensorFlow's own ops."""
+"""Finds ids in a fixed list, with TensorFlow's own ops."""
 
 from __future__ import annotations
 

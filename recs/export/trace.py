@@ -137,7 +137,7 @@ def _as_stated(function: Any, specs: Any, name: str) -> Any:
 
 
 class Exported(tf.Module):
-    """What a SavedModel is written from: the state that its functions use, and nothing else.
+    """Module that a SavedModel is written from: only the state that its functions use.
 
     Args:
         traced: Concrete functions.

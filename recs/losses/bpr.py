@@ -13,7 +13,7 @@ from recs.losses.retrieval_loss import RetrievalLoss
 
 @keras.saving.register_keras_serializable("recs")
 class BPR(RetrievalLoss):
-    """How unlikely it is that the positive is preferred to a negative, pair by pair.
+    """Bayesian personalized ranking loss, pair by pair.
 
     With `s+` the positive's score and `s_j` those of its `n` negatives,
 

@@ -14,7 +14,7 @@ from recs.losses.retrieval_loss import RetrievalLoss
 
 @keras.saving.register_keras_serializable("recs")
 class CosineContrastive(RetrievalLoss):
-    """How far the positive is from the query, and how far negatives come within a margin of it.
+    """Cosine contrastive loss: distance of the positive, plus negatives within a margin.
 
     With `s+` the positive's cosine and `s_j` those of its `n` negatives,
 

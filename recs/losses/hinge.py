@@ -13,7 +13,7 @@ from recs.losses.retrieval_loss import RetrievalLoss
 
 @keras.saving.register_keras_serializable("recs")
 class Hinge(RetrievalLoss):
-    """How far negatives come within a margin of the positive, pair by pair.
+    """Hinge loss of pairs: negatives within a margin of the positive.
 
     With `s+` the positive's score and `s_j` those of its `n` negatives,
 

@@ -12,7 +12,7 @@ from recs.losses.retrieval_loss import RetrievalLoss
 
 @keras.saving.register_keras_serializable("recs")
 class InBatchSoftmax(RetrievalLoss):
-    """How much less than certain the positive is among its negatives.
+    """Softmax cross-entropy of the positive against its negatives.
 
     With `s+` the positive's score and `s_j` the negatives',
 

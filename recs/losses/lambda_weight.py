@@ -1,4 +1,4 @@
-"""What weighs pairs of items by the metric that is to be optimized."""
+"""Base class of lambda weights, which weigh pairs of items by a metric."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all ranking losses share: their input, their reduction and their configuration."""
+"""Base class of ranking losses: input, reduction and configuration."""
 
 from __future__ import annotations
 

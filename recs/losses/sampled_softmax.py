@@ -13,7 +13,7 @@ from recs.losses.retrieval_loss import RetrievalLoss
 
 @keras.saving.register_keras_serializable("recs")
 class SampledSoftmax(RetrievalLoss):
-    """How much less than certain the positive is among the whole catalogue, by an estimate.
+    """Sampled softmax: estimates the cross-entropy over the whole catalogue.
 
     With `s+` the positive's score, `s_j` those of the row's `n` negatives, and `q_j` the
     probability with which each was drawn,

@@ -1,1 +1,1 @@
-"""What `recs.models.MetaLearner` is made of: towers, tasks of a batch, inner and outer steps."""
+"""Parts of `recs.models.MetaLearner`: towers, tasks of a batch, inner and outer steps."""

@@ -12,7 +12,7 @@ from recs.errors import explain
 
 
 class Change(NamedTuple):
-    """What adaptation adds to a dense layer of each task, without a matrix for each.
+    """Change of a dense layer per task, without a matrix per task.
 
     `W_t = W + H_t' D_t` and `b_t = b + 1' D_t`: a gradient of a dense layer is a product of its
     inputs and of the gradients of its outputs, and so is a sum of such.

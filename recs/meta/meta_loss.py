@@ -15,7 +15,7 @@ METHODS = ("maml", "first_order_maml", "reptile")
 
 
 class MetaLoss(NamedTuple):
-    """What `meta_loss` returns.
+    """Result of `meta_loss`.
 
     Attributes:
         loss: The mean over the tasks, a scalar; 0 where there are none.

@@ -1,4 +1,4 @@
-"""What runs instead of a model's towers: the towers themselves, watched, or adapted ones."""
+"""Replacements of a model's towers: watched, or adapted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a tower is adapted by: a loss of every sample."""
+"""Losses per sample, which a tower adapts to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which dense layers of a model adapt."""
+"""Finds the dense layers of a model that adapt."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from recs.metrics.ranking_metric import CutMetric
 
 @keras.saving.register_keras_serializable("recs")
 class BPrefMetric(CutMetric):
-    """How seldom irrelevant items stand before relevant ones (label at least 1).
+    """Binary preference: how rarely irrelevant items rank above relevant ones (label at least 1).
 
     `1 / R * sum over relevant items of 1 - min(irrelevant above, R) / min(R, N)` with R relevant
     and N irrelevant items in the list. What was not judged is to be left out as padding.

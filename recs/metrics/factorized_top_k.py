@@ -1,4 +1,4 @@
-"""How often the right candidate of the whole corpus is among the k best."""
+"""Top-k accuracy over the whole corpus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How little else users got before what they wanted."""
+"""Mean average precision of retrieved ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How near to the top users got the first thing they wanted."""
+"""Mean reciprocal rank of retrieved ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How near to the top users got what they wanted."""
+"""NDCG of retrieved ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all ranking metrics share: their input, their mean over lists and their configuration."""
+"""Base class of ranking metrics: input, mean over lists and configuration."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class RankingMetric(keras.metrics.Mean, abc.ABC):
 
     @property
     def nonfinite_scores(self) -> int:
-        """How many scores since the last reset were NaN or infinite, those masked not counted."""
+        """The number of unmasked scores since the last reset that were NaN or infinite."""
         return int(ops.convert_to_numpy(self._nonfinite))
 
     def reset_state(self) -> None:

@@ -1,4 +1,4 @@
-"""How much of what users wanted they got."""
+"""Recall of retrieved ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What metrics of retrieved ids have in common."""
+"""Base class of the metrics of retrieved ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which new ids a table gives a row, as the engine takes it."""
+"""Admission rules as the engine takes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tensors are ids, and which would be rounded or reinterpreted on the way."""
+"""Checks ids, and refuses those that a conversion would change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many candidates score higher than a limit, in one op."""
+"""Counts the candidates that score higher than a limit, in one op."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What changed in a table, as arrays."""
+"""Changes of a table, as arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which rows a table gives up, as the engine takes it."""
+"""Eviction rules as the engine takes them."""
 
 from __future__ import annotations
 

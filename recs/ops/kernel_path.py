@@ -1,4 +1,4 @@
-"""Which processor instructions the engine's kernels use."""
+"""The processor instructions that the engine's kernels use."""
 
 from __future__ import annotations
 

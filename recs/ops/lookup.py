@@ -67,7 +67,7 @@ class Lookups:
 
     @property
     def attributes(self) -> dict[str, list[Any]]:
-        """What the ops are told about each feature."""
+        """The attributes of each feature for the ops."""
         return {
             "combiners": [batch.combiner for batch in self.batches],
             "feature_tables": list(self.table_of),
@@ -90,7 +90,7 @@ class Lookups:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """What a look-up gives.
+    """Result of a look-up.
 
     Attributes:
         outputs: One `(n or bags, dim)` float32 a feature.

@@ -1,4 +1,4 @@
-"""Where the compiled op is kept, and whether what is kept there may be loaded.
+"""Cache of the compiled op, and checks before it is loaded.
 
 A library is code, and one that was cut short kills the process that loads it. So a manifest with
 its size and SHA-256 lies beside it and is checked before it is loaded, and folders are used only

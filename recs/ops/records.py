@@ -1,4 +1,4 @@
-"""What is stored of ids beside their rows, as arrays and as a DataFrame."""
+"""Metadata of ids beside their rows, as arrays and as a DataFrame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the state of a table comes into files and out of them."""
+"""Saves and restores the state of a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every table is to Python: a resource of the compiled op that is saved with a model."""
+"""Base class of tables: a resource of the compiled op that is saved with a model."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class TableResource(StateResource):
     Args:
         dim: Length of a row, in floats.
         key_dtype: `"int64"` or `"string"`.
-        initializer: Where the rows of new ids come from.
+        initializer: The initializer of new rows.
         seed: With the id, it decides the initial row.
         default_value: Every element of the row that an unknown id gets outside training.
         storage: How rows are stored.

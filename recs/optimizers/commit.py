@@ -21,7 +21,7 @@ _OWN_STEP = -1  # the table counts
 
 @dataclasses.dataclass(frozen=True)
 class _Commit:
-    """What the op is told about one table.
+    """The attributes of one table for the op.
 
     Attributes:
         update: The rule.

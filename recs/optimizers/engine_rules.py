@@ -1,4 +1,4 @@
-"""What the engine calls each optimizer, and the constants it takes, in its order.
+"""The engine's names of optimizers, and their constants in order.
 
 The order is that of the headers in `recs/ops/cc/optimizers`.
 """

@@ -1,4 +1,4 @@
-"""What every task has in common."""
+"""Base class of tasks."""
 
 from __future__ import annotations
 

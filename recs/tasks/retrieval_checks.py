@@ -1,4 +1,4 @@
-"""What a retrieval task refuses."""
+"""Checks of a retrieval task's arguments."""
 
 from __future__ import annotations
 

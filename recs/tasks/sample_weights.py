@@ -1,4 +1,4 @@
-"""How much each example counts: taken from a batch, and checked."""
+"""Takes sample weights from a batch and checks them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a training step does between the data and the optimizer."""
+"""Parts of a training step, between the data and the optimizer."""

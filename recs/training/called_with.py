@@ -1,4 +1,4 @@
-"""What a model was called with: how its inputs are exported, and what later calls must be like."""
+"""Remembers the inputs of a model, for its exports and to check later calls."""
 
 from __future__ import annotations
 

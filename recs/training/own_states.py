@@ -1,4 +1,4 @@
-"""Which states of a folder a training may add to."""
+"""Checks whether a folder's states belong to this training."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from recs.warm_start.wrong import wrong
 
 
 class Contents(NamedTuple):
-    """What was found.
+    """The rows and ids that were found.
 
     Attributes:
         entries: Tables, embeddings and vocabularies.

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Filled(NamedTuple):
-    """How many ids were new to a table, how many it knew, and how many it gave up for them.
+    """The number of ids that were new, known, and evicted to make room.
 
     Attributes:
         new: Ids that got a row.

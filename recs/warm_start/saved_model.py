@@ -1,4 +1,4 @@
-"""What of a loaded SavedModel of Keras 2 has rows or ids."""
+"""Finds rows and ids in a loaded SavedModel of Keras 2."""
 
 from __future__ import annotations
 

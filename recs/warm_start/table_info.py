@@ -1,4 +1,4 @@
-"""What a checkpoint says of a table in it."""
+"""Describes a table of a checkpoint."""
 
 from __future__ import annotations
 

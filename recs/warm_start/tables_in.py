@@ -1,4 +1,4 @@
-"""What a checkpoint holds, to choose from."""
+"""Lists the tables of a checkpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a TensorFlow checkpoint's tensors has rows or ids."""
+"""Finds rows and ids among the tensors of a TensorFlow checkpoint."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class DeltaFolder:
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """What the folder holds, oldest first.
+        """The entries of the folder, oldest first.
 
         Raises:
             ValueError: its manifest is damaged.

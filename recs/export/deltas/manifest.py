@@ -1,4 +1,4 @@
-"""Which bases and deltas a folder holds, in their order, and to which state each leads."""
+"""Manifest of a folder: its bases and deltas in order, and the state after each."""
 
 from __future__ import annotations
 

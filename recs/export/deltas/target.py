@@ -1,4 +1,4 @@
-"""What changes are applied to: a model, or a SavedModel that a process has loaded."""
+"""Targets of deltas: a model, or a SavedModel that a process has loaded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from recs.training import dense_variables
 
 
 class Target(Protocol):
-    """What can be brought to the state of an entry."""
+    """Base class of the targets of deltas."""
 
     def cursors(self) -> tuple[str, ...]:
         """Returns, of each table, up to where it has taken changes over; empty for nowhere."""

@@ -1,4 +1,4 @@
-"""What rows of a batch cost, of which only a chunk is looked at: the arithmetic of retrieval."""
+"""Computes the losses of a batch's rows in chunks."""
 
 from __future__ import annotations
 
