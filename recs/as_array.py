@@ -1,4 +1,4 @@
-"""Values that users give as lists, as arrays."""
+"""Converts the lists that users give to arrays."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import numpy as np
 
 
 def as_array(values: Any) -> np.ndarray:
-    """Returns values as NumPy has them, but for text beside other things.
+    """Returns values as NumPy does, but lists with text as arrays of objects.
 
-    Of `["a", 1]` and `["a", nan]` NumPy makes text, an id "1" and a category "nan". Here they stay
-    an array of objects, which whoever reads it can refuse.
+    NumPy would turn `["a", 1]` and `["a", nan]` into text, with the id "1" and the category "nan",
+    and would drop zero bytes at the end of text. An array of objects keeps each value as it is;
+    `is_text` tells whether all of them are text.
 
     Args:
         values: An array, or a list of numbers, strings or both.
@@ -19,9 +20,7 @@ def as_array(values: Any) -> np.ndarray:
     if isinstance(values, np.ndarray):
         return values
     array = np.asarray(values)
-    if array.dtype.kind in "US" and not is_text(objects := np.asarray(values, object)):
-        return objects
-    return array
+    return np.asarray(values, object) if array.dtype.kind in "US" else array
 
 
 def is_text(objects: np.ndarray) -> bool:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from recs.as_array import as_array, is_text
-from recs.data import Interactions
+from recs.data import Interactions, RaggedColumn
 from recs.layers.categories import as_text
-from recs.models import TwoTower
+from recs.models import Tower, TwoTower
+from recs.models.encode import in_batches
 
 MIXED = [["a", 1], ["a", None], ["a", np.nan], ["a", True], [1, "a"]]
 
@@ -16,8 +17,18 @@ MIXED = [["a", 1], ["a", None], ["a", np.nan], ["a", True], [1, "a"]]
 @pytest.mark.parametrize("values", [["a", "b"], [1, 2], [1.5, 2], [[1], [2]], [], [b"a", "b"]])
 def test_other_lists_are_what_numpy_makes_of_them(values):
     expected = np.asarray(values)
-    assert as_array(values).dtype == expected.dtype
-    assert as_array(values).tolist() == expected.tolist()
+    text = expected.dtype.kind in "US"
+    assert as_array(values).dtype == (object if text else expected.dtype)
+    assert as_array(values).tolist() == values
+
+
+@pytest.mark.parametrize("text", ["a\0", b"a\0"])
+def test_zero_bytes_at_the_end_stay(text):
+    assert as_array([text, text]).tolist() == [text, text]
+    assert RaggedColumn.from_lists([[text]]).to_list() == [[text]]
+    tower = Tower("user", 2, seed=1)
+    tower.embedding.table.upsert([text], [[1.0, 2.0]])
+    assert in_batches(tower, {"user": [text, "a"]}, ["user"]).tolist() == [[1.0, 2.0], [0.0, 0.0]]
 
 
 @pytest.mark.parametrize("values", MIXED)

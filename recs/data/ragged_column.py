@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recs.as_array import as_array
 from recs.errors import explain
 
 if TYPE_CHECKING:
@@ -73,8 +74,7 @@ class RaggedColumn:
         """
         lists = [_as_list(row) for row in rows]
         flat = [value for row in lists for value in row]
-        text = not flat or isinstance(flat[0], str)
-        values = np.array(flat, dtype=object if text else None)
+        values = as_array(flat) if flat else np.array([], object)
         return cls(values, _splits([len(row) for row in lists]))
 
     def __len__(self) -> int:

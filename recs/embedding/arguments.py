@@ -1,4 +1,4 @@
-"""What the look-ups are given, checked."""
+"""Checks the arguments of the look-ups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COMBINERS = ("sum", "mean", "sqrtn")
 
 
 def check_table(layer: Any, argument: str, max_norm: Any, where: str) -> None:
-    """Checks what every look-up is given.
+    """Checks the layer and `max_norm` of a look-up.
 
     Args:
         layer: What is looked up in.
@@ -34,7 +34,7 @@ def check_table(layer: Any, argument: str, max_norm: Any, where: str) -> None:
                 rule="must be a `recs.layers.DynamicEmbedding`, which owns a table",
                 received=layer if isinstance(layer, type) else type(layer).__name__,
                 where=where,
-                remedy="A dense table is looked up by the function of `tf.nn` of that name.",
+                remedy="For a dense table, use the function of this name in `tf.nn`.",
             )
         )
     if max_norm is None or (isinstance(max_norm, numbers.Real) and float(max_norm) > 0):

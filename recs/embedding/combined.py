@@ -1,4 +1,4 @@
-"""The rows of sparse ids made one vector a row of the ids."""
+"""Combines looked-up rows to one vector per row of the sparse ids."""
 
 from __future__ import annotations
 

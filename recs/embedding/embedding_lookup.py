@@ -1,4 +1,4 @@
-"""Rows of a table, for ids of any shape."""
+"""Looks up rows of a table for ids of any shape."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def embedding_lookup(
 
         output[..., :] = x(ids[...]) * min(1, m / |x(ids[...])|)
 
-    To be called where the layer would be: eagerly, in a `tf.function`, or in the `call` of a model
-    or layer that has the layer as an attribute. The layer inserts, trains and saves the rows; its
-    `combiner` is not used.
+    Call it wherever the layer could be called: eagerly, in a `tf.function`, or in the `call` of a
+    model or layer that has the layer as an attribute. The layer inserts, trains and saves the rows;
+    its `combiner` is not used.
 
     Args:
         params: `recs.layers.DynamicEmbedding`. The owner of the table.
@@ -35,8 +35,8 @@ def embedding_lookup(
         max_norm: float above 0. Rows that are longer in the l2 norm are scaled to this length, in
             the output; the table keeps them as they are. Defaults to `None`: none are.
         name: str. The name scope of the ops. Defaults to `None`: the function's name.
-        training: bool. Whether unknown ids get a row and rows are trained. Defaults to `None`: what
-            the model or layer is called with in whose `call` this is, else `False`.
+        training: bool. Whether unknown ids get a row and rows are trained. Defaults to `None`: the
+            value that the surrounding model or layer is called with, else `False`.
 
     Shapes: `(...)` -> `(..., output_dim)`, ragged where the ids are; in the layer's compute dtype.
 
@@ -69,10 +69,10 @@ def embedding_lookup(
         return ids.with_flat_values(flat)
     with tf.name_scope(name or where):
         ids = checked_dense(ids, where)
-        # To Keras, `training=None` is an answer; only where it is left out is the model's taken.
-        said = {} if training is None else {"training": training}
-        # Along one axis a layer gives each id a vector of its own, whatever its combiner.
-        rows = params(tf.reshape(ids, [-1]), **said)
+        # Keras takes the surrounding call's `training` only if the argument is left out.
+        arguments = {} if training is None else {"training": training}
+        # A layer combines along the last of several axes; with one axis it combines nothing.
+        rows = params(tf.reshape(ids, [-1]), **arguments)
         if max_norm is not None:
             rows = tf.clip_by_norm(rows, max_norm, axes=[1])
         shaped = tf.reshape(rows, tf.concat([tf.shape(ids), [params.output_dim]], axis=0))

@@ -1,4 +1,4 @@
-"""Rows of sparse ids, combined."""
+"""Combines the rows of sparse ids."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def embedding_lookup_sparse(
     *,
     training: bool | None = None,
 ) -> tf.Tensor:
-    """Returns a vector a row of sparse ids, as `tf.nn.embedding_lookup_sparse` does.
+    """Returns one vector per row of sparse ids, as `tf.nn.embedding_lookup_sparse` does.
 
     With the ids `p` of row `r`, their weights `w_p` and their looked-up rows `x_p`,
 
@@ -41,8 +41,8 @@ def embedding_lookup_sparse(
             length before they are combined. Defaults to `None`: none are.
         name: str. The name scope of the ops. Defaults to `None`: the function's name.
         allow_fast_lookup: bool. Without effect; it changes no value in `tf.nn` either.
-        training: bool. Whether unknown ids get a row and rows are trained. Defaults to `None`: what
-            the model or layer is called with in whose `call` this is, else `False`.
+        training: bool. Whether unknown ids get a row and rows are trained. Defaults to `None`: the
+            value that the surrounding model or layer is called with, else `False`.
 
     Shapes: `(rows, ...)` -> `(n, output_dim)` in the layer's compute dtype. As in `tf.nn`, `n` is
         the last row that has an id, plus 1: it is less than `rows` where the last rows are empty.

@@ -1,4 +1,4 @@
-"""Rows of a table, for ids many of which are the same."""
+"""Looks up rows of a table, each distinct id once."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def embedding_lookup_unique(
         output[..., :] = embedding_lookup(params, u)[place[...]]
 
     Values and gradients are those of `embedding_lookup`, to the rounding of sums. `max_norm` is
-    applied once a distinct id, so this pays where ids repeat. The table itself finds repeated ids
-    by its own means, so that elsewhere `embedding_lookup` has less to do.
+    applied once per distinct id, so this pays where ids repeat. The table finds repeated ids by
+    itself, so without `max_norm` `embedding_lookup` does less work.
 
     Args:
         params: `recs.layers.DynamicEmbedding`. The owner of the table.
@@ -36,8 +36,8 @@ def embedding_lookup_unique(
         max_norm: float above 0. Rows that are longer in the l2 norm are scaled to this length, in
             the output; the table keeps them as they are. Defaults to `None`: none are.
         name: str. The name scope of the ops. Defaults to `None`: the function's name.
-        training: bool. Whether unknown ids get a row and rows are trained. Defaults to `None`: what
-            the model or layer is called with in whose `call` this is, else `False`.
+        training: bool. Whether unknown ids get a row and rows are trained. Defaults to `None`: the
+            value that the surrounding model or layer is called with, else `False`.
 
     Shapes: `(...)` -> `(..., output_dim)`, ragged where the ids are; in the layer's compute dtype.
 

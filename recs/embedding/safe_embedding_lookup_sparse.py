@@ -1,4 +1,4 @@
-"""Rows of sparse ids some of which may be invalid or missing, combined."""
+"""Combines the rows of sparse ids, leaving invalid ids out."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def safe_embedding_lookup_sparse(
     *,
     training: bool | None = None,
 ) -> tf.Tensor:
-    """Returns a vector a row of sparse ids of which some are invalid, and some rows empty.
+    """Returns one vector per row of sparse ids, leaving invalid ids out and filling empty rows.
 
-    What `tf.nn.safe_embedding_lookup_sparse` does of a dense table. Along the last axis, the ids of
-    a row become one vector as in `embedding_lookup_sparse`, after these are left out: ids below 0
-    (a string is always valid), and with `"mean"` and `"sqrtn"` those with a weight of 0 or less. A
-    row of which nothing is left gets the row of `default_id`, or zeros.
+    It does what `tf.nn.safe_embedding_lookup_sparse` does on a dense table. The ids along the last
+    axis are combined as in `embedding_lookup_sparse`, without ids below 0 (a string is always
+    valid) and, with `"mean"` and `"sqrtn"`, without ids whose weight is 0 or less. A row without
+    valid ids gets the row of `default_id`, or zeros.
 
-    A `DynamicEmbedding` takes negative ids as any others, and so does TFRA's function of this name;
-    this one leaves them out, as that of `tf.nn`. `embedding_lookup_sparse` takes them.
+    A `DynamicEmbedding` accepts negative ids, and so does TFRA's function of this name. This
+    function leaves them out, as `tf.nn` does; `embedding_lookup_sparse` looks them up.
 
     Args:
         embedding_weights: `recs.layers.DynamicEmbedding`. The owner of the table; its `combiner` is
@@ -51,8 +51,8 @@ def safe_embedding_lookup_sparse(
             length before they are combined. Defaults to `None`: none are.
         name: str. The name scope of the ops. Defaults to `None`: the function's name.
         allow_fast_lookup: bool. Without effect; it changes no value in `tf.nn` either.
-        training: bool. Whether unknown ids get a row and rows are trained. Defaults to `None`: what
-            the model or layer is called with in whose `call` this is, else `False`.
+        training: bool. Whether unknown ids get a row and rows are trained. Defaults to `None`: the
+            value that the surrounding model or layer is called with, else `False`.
 
     Shapes: `(..., n)` -> `(..., output_dim)`, in the layer's compute dtype.
 

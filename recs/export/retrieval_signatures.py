@@ -57,10 +57,9 @@ def retrieval_signatures(
             `10`.
         titles: What the index's identifiers are called; those without get `""`. Defaults to
             `None`: no titles. Identifiers that are titles already need none.
-        answers: Callable from queries to bool, `(batch,)`: which of them the model can answer. The
-            rows of the others hold the lowest float32 as scores and the filler, `""` or -1, as
-            ids: an error would take the answers of the other queries of the batch. Defaults to
-            `None`: all.
+        answers: Callable from queries to bool, `(batch,)`: which queries the model can answer. The
+            rows of other queries have the lowest float32 as scores and the filler, `""` or -1, as
+            ids; an error would fail the whole batch. Defaults to `None`: all queries.
         query_name: Name of the input of raw query ids. Defaults to `"query_id"`.
         candidate_name: Likewise for candidates. Defaults to `"candidate_id"`.
 

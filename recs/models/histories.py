@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from recs.as_array import is_text
 from recs.data.columns import Lists
 from recs.data.ragged_column import RaggedColumn
 from recs.errors import explain
@@ -23,7 +24,7 @@ def as_column(histories: Any, name: str, id_dtype: str, where: str) -> Any:
         where: The model, for the message.
 
     Raises:
-        ValueError: the dict has no such column, or the histories are no lists of such ids.
+        ValueError: the dict has no such column, or the histories are not lists of such ids.
     """
     if isinstance(histories, Mapping):
         if name not in histories:
@@ -40,10 +41,10 @@ def _ids(values: np.ndarray, id_dtype: str, where: str) -> np.ndarray:
     """Returns ids as integers or an object array of text, if that changes none of them."""
     if not len(values):
         return values.astype(object if id_dtype == "string" else np.int64)
-    text = values.dtype.kind in "OUS" and all(isinstance(one, str | bytes) for one in values)
-    number = values.dtype.kind in "iu" and values.dtype != np.uint64
-    if text if id_dtype == "string" else number:
-        return values.astype(object if text else np.int64)
+    if id_dtype == "string" and values.dtype == object and is_text(values):
+        return values
+    if id_dtype == "int64" and values.dtype.kind in "iu" and values.dtype != np.uint64:
+        return values.astype(np.int64)
     raise ValueError(
         explain(
             "`histories`",

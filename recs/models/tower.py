@@ -173,9 +173,7 @@ class Tower(FoundParts, keras.layers.Layer):
     def call(self, inputs: Mapping[str, Any], training: bool | None = None) -> Any:
         """Returns the vectors of a batch of columns."""
         ids, categories = self._checked(inputs, training)
-        parts = [self.embedding(ids)]
-        for name, layer in zip(self.features, self.feature_embeddings, strict=True):
-            parts.append(layer(categories[name]))
+        parts = self._embedded(ids, categories)
         if self.dense:
             vectors = through(self.dense, ops.concatenate(parts, axis=-1))
         else:
@@ -189,10 +187,10 @@ class Tower(FoundParts, keras.layers.Layer):
         return ops.concatenate([vectors, last], axis=-1)
 
     def answers(self, inputs: Mapping[str, Any]) -> tf.Tensor:
-        """Returns for each row, as a bool tensor `(batch,)`, whether its vector says anything.
+        """Returns for each row, as a bool tensor `(batch,)`, whether the model knows it.
 
-        It does with `bias`, where the id or a value of a feature has an embedding, and for all rows
-        while a `MetaLearner` adapts the dense layers: these say what a new user likes.
+        A row is known where its id or a value of a feature has an embedding. All rows are known
+        with `bias`, and while a `MetaLearner` adapts the dense layers to new users.
 
         Args:
             inputs: A batch of columns, as for a call.
@@ -200,9 +198,13 @@ class Tower(FoundParts, keras.layers.Layer):
         ids, categories = self._checked(inputs, training=False)
         if self.bias is not None or is_replaced(self.dense):
             return tf.ones(tf.shape(ids), tf.bool)
+        embedded = tf.concat(self._embedded(ids, categories), axis=-1)
+        return tf.reduce_any(embedded != 0, axis=-1)
+
+    def _embedded(self, ids: tf.Tensor, categories: Mapping[str, Any]) -> list[Any]:
+        """Returns the embeddings of the id and of each feature, `(batch, embedding_dim)` each."""
         layers = zip(self.features, self.feature_embeddings, strict=True)
-        parts = [self.embedding(ids), *(layer(categories[name]) for name, layer in layers)]
-        return tf.reduce_any(tf.concat(parts, axis=-1) != 0, axis=-1)
+        return [self.embedding(ids), *(layer(categories[name]) for name, layer in layers)]
 
     def _checked(
         self, inputs: Mapping[str, Any], training: bool | None

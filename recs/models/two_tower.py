@@ -303,8 +303,8 @@ class TwoTower(Recommender):
         raise ValueError(
             explain(
                 "A user",
-                rule="must be one of whom training has seen the id or a feature, for the model "
-                "has no `item_bias`",
+                rule="must have an id or a feature that training has seen, as the model has no "
+                "`item_bias`",
                 received=repr(ids[~known][0]),
                 where=self._where,
                 remedy=f"Ids look like {like}.",

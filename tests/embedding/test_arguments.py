@@ -31,7 +31,7 @@ def test_the_owner_of_a_table_is_wanted(look_up, layer):
     with pytest.raises(
         TypeError,
         match=r"` must be a `recs.layers.DynamicEmbedding`.* Received: .*"
-        rf"\(in {look_up.__name__}\)\. A dense table is looked up by",
+        rf"\(in {look_up.__name__}\)\. For a dense table, use",
     ):
         look_up(layer, ids_for(look_up))
 

@@ -35,6 +35,8 @@ def test_lists_of_ids(histories, id_dtype, expected):
         ([[True]], "int64", "Received: .*True"),
         ([np.array([2**63], "uint64")], "int64", "Received: .*of type uint64"),
         ([["a"]], "int64", "Received: 'a'"),
+        ([[1, "a"]], "string", "Received: 1 of type int"),
+        ([["a", None]], "string", "must hold strings"),
         ([[1]], "string", "must hold strings, as `id_dtype='string'` says. Received: .*1"),
         ([[1.5]], "string", "Received: .*1.5"),
         ([[np.datetime64("2026-01-01")]], "int64", "must hold integers"),

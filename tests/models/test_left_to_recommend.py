@@ -39,7 +39,9 @@ def test_a_new_user_of_whom_nothing_is_known_is_an_error_and_filler_in_an_export
     model.candidate_tower.embedding.table.upsert(["a", "b"], [[1.0, 0.0], [0.0, 1.0]])
     model.index(["a", "b"])
     asked = {"user": ["old", "new"], **others}
-    with pytest.raises(ValueError, match=r"of whom training has seen the id or a feature.*'new'"):
+    with pytest.raises(
+        ValueError, match=r"must have an id or a feature that training has seen.*'new'"
+    ):
         model.recommend(asked)
     served = model.serving_signatures()["serving_default"]
     found = served({name: tf.constant(column) for name, column in asked.items()})

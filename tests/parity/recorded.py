@@ -1,9 +1,9 @@
-"""What peers answered, kept beside the tests, so that a test need not start them.
+"""Recorded answers of TFRS and TF-Ranking, so that a test need not start them.
 
-A peer takes ten seconds to start, and its answer to the same question does not change. A file
-holds the answers to exactly the cases that its digest is of: where a case, a side or the peer's
-version is another one, the peer is asked. `RECS_TESTS_PEERS=live` asks it always, as CI does in one
-of its runs, and `RECS_TESTS_PEERS=record` writes the files anew.
+A peer takes ten seconds to start, and its answer to the same question does not change. Each file
+has a digest of the cases, the code that asks the peer, and the peer's version. If one of them has
+changed, the peer is asked. `RECS_TESTS_PEERS=live` always asks the peer, as one of CI's runs does;
+`RECS_TESTS_PEERS=record` also writes the files.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Answers = dict[str, dict[str, np.ndarray]]
 
 
 def digest(cases: dict[str, Any], sides: list[pathlib.Path], version: str) -> str:
-    """Returns what tells one question from another: cases with all values, code, and version."""
+    """Returns a hash of the cases with their values, the code and the version."""
     found = hashlib.sha256(version.encode())
     for side in sides:
         found.update(side.read_bytes())

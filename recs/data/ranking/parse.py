@@ -35,7 +35,8 @@ def parse(
             to `"elwc"`.
         list_size: How many items a list is padded or cut to. Defaults to `None`: the longest list
             of the batch.
-        label: Whether to read the labels; requests to a server have none. Defaults to `True`.
+        label: Whether to read the labels; requests to a server have none. Without labels, an error
+            lists the features that records lack. Defaults to `True`.
         shuffle_examples: Whether to shuffle items within their list, before it is cut. Defaults to
             `False`.
         seed: Of the shuffling: two integers, for instance a `tf.data.Dataset.random` in batches of

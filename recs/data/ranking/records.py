@@ -73,7 +73,9 @@ def sequence_example(serialized: tf.Tensor, features: RankingFeatures, label: bo
     wanted = _of_records(features, label)
     specs = {name: _ragged(dtype) for name, dtype in _dtypes(wanted)}
     context, steps, _ = tf.io.parse_sequence_example(
-        serialized, context_features=_specs(features.context) or None, sequence_features=specs
+        serialized,
+        context_features=_specs(features.context, label) or None,
+        sequence_features=specs,
     )
     all_lengths = {name: found.row_lengths() for name, found in steps.items()}
     lengths = tf.reduce_max(tf.stack(list(all_lengths.values())), axis=0)
@@ -97,8 +99,8 @@ def _of_examples(
     label: bool,
 ) -> Flat:
     wanted = _of_records(features, label)
-    parsed = _with_required(tf.io.parse_example(items, _specs(wanted)), wanted)
-    specs = _specs(features.context)
+    parsed = _with_required(tf.io.parse_example(items, _specs(wanted, label)), wanted)
+    specs = _specs(features.context, label)
     of_lists = tf.io.parse_example(context, specs) if specs else {}
     return Flat(_with_required(of_lists, features.context), _labelled(parsed, features), lengths)
 
@@ -120,14 +122,19 @@ def _labelled(examples: dict[str, Any], features: RankingFeatures) -> dict[str, 
     return {**examples, features.label: tf.cast(examples[features.label], tf.float32)}
 
 
-def _specs(features: Iterable[RankingFeature]) -> dict[str, Any]:
+def _specs(features: Iterable[RankingFeature], label: bool) -> dict[str, Any]:
+    """Returns what is parsed; in requests, which have no label, required features are ragged.
+
+    `_with_required` then names those that are missing. Training does without: TensorFlow's error
+    names the feature too, and ragged features make reading a third slower.
+    """
     specs: dict[str, Any] = {}
     for feature in features:
         if feature.kind == "sequence":
             specs[feature.name] = _ragged(feature.dtype)
             if feature.weights is not None:
                 specs[feature.weights] = _ragged("float32")
-        elif feature.default is None:
+        elif feature.default is None and not label:
             specs[feature.name] = _ragged(feature.dtype)
         else:
             specs[feature.name] = tf.io.FixedLenFeature(
@@ -137,31 +144,37 @@ def _specs(features: Iterable[RankingFeature]) -> dict[str, Any]:
 
 
 def _with_required(parsed: dict[str, Any], features: Iterable[RankingFeature]) -> dict[str, Any]:
-    """Returns the values, those that no record may lack `(records, *shape)`, or raises."""
-    required = {f.name: f for f in features if f.kind != "sequence" and f.default is None}
-    return {
-        name: _complete(column, required[name]) if name in required else column
-        for name, column in parsed.items()
-    }
-
-
-def _complete(column: tf.RaggedTensor, feature: RankingFeature) -> tf.Tensor:
-    # An op's own error would name the op and the example's number only.
-    count = math.prod(feature.shape)
-    lengths = column.row_lengths()
-    message = explain(
-        f"Feature '{feature.name}'",
-        rule=f"must have {count} value{'s' * (count != 1)} in every record, as it has no default",
-        received="a record with another number of values",
-        where="parse",
-        remedy="Send the feature, or give its `RankingFeature` a `default`.",
+    """Returns the values, dense where a feature has no default; raises where a record lacks one."""
+    ragged = {name for name, column in parsed.items() if isinstance(column, tf.RaggedTensor)}
+    required = {f.name: f for f in features if f.kind != "sequence" and f.name in ragged}
+    if not required:
+        return parsed
+    fits = tf.stack(
+        [
+            tf.reduce_all(tf.equal(parsed[name].row_lengths(), math.prod(feature.shape)))
+            for name, feature in required.items()
+        ]
     )
-    fits = tf.reduce_all(tf.equal(lengths, count))
-    if tf.executing_eagerly() and not fits:
-        raise ValueError(message)
-    with tf.control_dependencies([tf.debugging.Assert(fits, [message, lengths], summarize=9)]):
-        shape = tf.constant(feature.shape, tf.int64)
-        found = tf.reshape(column.values, tf.concat([[column.nrows()], shape], 0))
+    lacking = tf.strings.reduce_join(tf.boolean_mask(list(required), ~fits), separator=", ")
+    message = explain(
+        "Features without a default",
+        rule="must have all their values in every record",
+        received="a record without some of the features that follow this message",
+        where="parse",
+        remedy="Send them, or give their `RankingFeature` a `default`.",
+    )
+    if tf.executing_eagerly() and not tf.reduce_all(fits):
+        raise ValueError(f"{message} {lacking.numpy().decode()}")
+    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(fits), [message, lacking])]):
+        return {
+            name: _dense(column, required[name]) if name in required else column
+            for name, column in parsed.items()
+        }
+
+
+def _dense(column: tf.RaggedTensor, feature: RankingFeature) -> tf.Tensor:
+    shape = tf.constant(feature.shape, tf.int64)
+    found = tf.reshape(column.values, tf.concat([[column.nrows()], shape], 0))
     return tf.ensure_shape(found, (column.shape[0], *feature.shape))
 
 
@@ -179,8 +192,8 @@ def _dtypes(features: Iterable[RankingFeature]) -> list[tuple[str, Any]]:
 
 
 def _default(feature: RankingFeature) -> Any:
-    """Returns the default in the shape of a value."""
-    if feature.shape == ():
+    """Returns the default in the shape of a value, or None."""
+    if feature.default is None or feature.shape == ():
         return feature.default
     kind = object if feature.dtype == "string" else feature.dtype
     return np.broadcast_to(np.array(feature.default, kind), feature.shape).tolist()

@@ -134,16 +134,16 @@ class ClippyAdagrad(keras.optimizers.Optimizer):
             self.assign_add(accumulator, ops.square(gradient))
         inverse_root = ops.rsqrt(accumulator + self._constants["epsilon"])
         delta = lr * gradient * inverse_root
-        scale = self._scale(delta, variable, inverse_root)
+        step, scale = self._shrunk(delta, variable, inverse_root)
         if self.export_clipping_factors:
             self.assign(self.clipping_factors[index], scale)
         if not self.use_standard_accumulator_update:
             counted = gradient * scale if self.clip_accumulator_update else gradient
             self.assign_add(accumulator, ops.square(counted))
-        self.assign_sub(variable, delta * scale)
+        self.assign_sub(variable, step)
 
-    def _scale(self, delta: Any, variable: Any, inverse_root: Any) -> Any:
-        """Returns the largest number up to 1 with which the step is within its bound."""
+    def _shrunk(self, delta: Any, variable: Any, inverse_root: Any) -> tuple[Any, Any]:
+        """Returns the step within its bound, and the number up to 1 that scales it."""
         constants = self._constants
         return shrink_by_references(
             delta,
@@ -153,7 +153,7 @@ class ClippyAdagrad(keras.optimizers.Optimizer):
                 constants["accumulator_relative_threshold"],
             ],
             constants["absolute_threshold"],
-        )[1]
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

@@ -166,7 +166,7 @@ def test_a_feature_without_default_must_be_in_every_record(format, sent, graph):
     read = tf.function(read) if graph else read
     with pytest.raises(
         tf.errors.InvalidArgumentError if graph else ValueError,
-        match=r"Feature .*price.* must have 2 values in every record.*give its `RankingFeature`",
+        match=r"must have all their values in every record.*give their `RankingFeature`.*price",
     ):
         read(tf.constant(lists))
 
@@ -184,5 +184,5 @@ def test_a_context_feature_without_default_must_be_in_every_record(format):
         "sequence_example": lambda: protos.sequence_example({"price": [[1.0]]}),
         "tf_example": lambda: item,
     }[format]()
-    with pytest.raises(ValueError, match="Feature 'country' must have 1 value in every record"):
+    with pytest.raises(ValueError, match=r"must have all their values in every record.*country"):
         parse([record], features, format, label=False)
